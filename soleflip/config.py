@@ -59,7 +59,7 @@ VARIABLES = (
 _SOCKET_PATH_BYTES = 103
 
 
-class BadSetting(ValueError):  # noqa: N818 - named like the errors of the domain
+class BadSetting(ValueError):
     """A variable of the environment has a value that cannot be used; the text names it and says what would."""
 
 
