@@ -1,1 +1,58 @@
-"""."""
+"""Tables, nothing clever. Importing this package registers them all."""
+
+from soleflip.models.accounts import ApiToken, StockxConnection, User
+from soleflip.models.automation import Decision, Rule, StopSwitch
+from soleflip.models.catalog import Brand, Gtin, Product, Variant
+from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, StockxBatch, StockxListing
+from soleflip.models.market import (
+    FeedImport,
+    FeedRefusal,
+    LatestQuote,
+    MarketPrice,
+    MarketPriceHistory,
+    Opportunity,
+    PastSale,
+    Quote,
+    Shop,
+)
+from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
+from soleflip.models.runs import AuditEntry, Run, RunLine, Setting
+from soleflip.models.stock import Item, Purchase
+
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "Brand",
+    "Decision",
+    "FeedImport",
+    "FeedRefusal",
+    "Gtin",
+    "Item",
+    "LatestQuote",
+    "LedgerEntry",
+    "ListingChange",
+    "ListingMove",
+    "MarketPrice",
+    "MarketPriceHistory",
+    "Opportunity",
+    "OrderEvent",
+    "PastSale",
+    "PayoutLine",
+    "PricingHistory",
+    "Product",
+    "ProfitDay",
+    "Purchase",
+    "Quote",
+    "Rule",
+    "Run",
+    "RunLine",
+    "Setting",
+    "Shop",
+    "StockxBatch",
+    "StockxConnection",
+    "StockxListing",
+    "StockxOrder",
+    "StopSwitch",
+    "User",
+    "Variant",
+]

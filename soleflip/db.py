@@ -1,0 +1,60 @@
+"""The database: one declarative base, named constraints, and the transaction every edge opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, MetaData, Numeric, String, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+
+SCHEMAS = ("products", "integration", "selling", "inventory", "automation", "auth", "ops")
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+UuidKey = Annotated[
+    UUID, mapped_column(PG_UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()"))
+]
+Amount = Annotated[Decimal, mapped_column(Numeric(10, 2))]
+Percent = Annotated[Decimal, mapped_column(Numeric(9, 2))]
+Currency = Annotated[str, mapped_column(String(3))]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+Updated = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now(), onupdate=func.now())]
+Json = Annotated[dict[str, Any], mapped_column(JSONB, server_default=text("'{}'::jsonb"))]
+LongText = Annotated[str, mapped_column(Text)]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base, engine_options={"pool_pre_ping": True})
+
+Transaction = Callable[[], AbstractContextManager[Session]]
+"""Opens one transaction: commits when the block ends, rolls back when it raises."""
+
+Clock = Callable[[], datetime]
+"""Tells the time as an aware UTC datetime; in the sandbox, the sandbox's time."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Open a session of its own on the application's engine; commit at the end, roll back on an error."""
+    with Session(db.engine, expire_on_commit=False) as session, session.begin():
+        yield session

@@ -1,0 +1,119 @@
+"""Pricing: strategies propose an ask, guard rails clamp or refuse it; amounts in the listing's currency.
+
+A strategy is one function and one line in `STRATEGIES`:
+
+1. `facts` holds what goes in (`PricingInput`) and comes out (`Proposal`, `Decision`).
+2. `strategies` looks at the market of the moment, `earning` at what the history of sales teaches (`demand`).
+3. `guards` and `war` say what no strategy may do; `settings` reads, describes and cascades settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.pricing import strategies
+from soleflip.domain.pricing.decision import judge
+from soleflip.domain.pricing.facts import Decision, PastChange, PastSale, PricingInput, Proposal, Quote
+from soleflip.domain.pricing.guards import GuardSettings, floor
+from soleflip.domain.pricing.settings import (
+    Cascade,
+    Layer,
+    SettingField,
+    cascade,
+    describe,
+    read_settings,
+    written,
+)
+
+__all__ = [
+    "STRATEGIES",
+    "Cascade",
+    "Decision",
+    "GuardSettings",
+    "Layer",
+    "PastChange",
+    "PastSale",
+    "PricingInput",
+    "Proposal",
+    "Quote",
+    "SettingField",
+    "Strategy",
+    "cascade",
+    "decide",
+    "describe",
+    "floor",
+    "propose",
+    "read_settings",
+    "written",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One way to propose an ask; `needs_quote` tells that it is refused without a fresh quote."""
+
+    name: str
+    label: str
+    summary: str
+    settings_type: type[Any]
+    propose: Callable[[Any, PricingInput], Proposal]
+    needs_quote: bool
+
+
+_ALL = (
+    Strategy(
+        "competitive",
+        "Competitive",
+        "Beats or matches the lowest ask or another price of the market.",
+        strategies.CompetitiveSettings,
+        strategies.competitive,
+        needs_quote=True,
+    ),
+    Strategy(
+        "quick_sale",
+        "Quick sale",
+        "Sells into the highest bid when that pays nearly as much, else beats the lowest ask.",
+        strategies.QuickSaleSettings,
+        strategies.quick_sale,
+        needs_quote=True,
+    ),
+    Strategy(
+        "hold",
+        "Hold",
+        "Leaves the ask where it is; the guards still raise it to the floor.",
+        strategies.HoldSettings,
+        strategies.hold,
+        needs_quote=False,
+    ),
+)
+STRATEGIES: dict[str, Strategy] = {each.name: each for each in _ALL}
+
+
+def strategy_named(name: str) -> Strategy:
+    """Return a strategy by name; raises InvalidInput for an unknown one."""
+    if name not in STRATEGIES:
+        raise InvalidInput(
+            f"There is no strategy {name!r}; there are {', '.join(STRATEGIES)}.", field="strategy"
+        )
+    return STRATEGIES[name]
+
+
+def propose(strategy: str, settings: Mapping[str, object], given: PricingInput) -> Proposal:
+    """Ask one strategy for its proposal, before any guard."""
+    chosen = strategy_named(strategy)
+    return chosen.propose(read_settings(chosen.settings_type, settings), given)
+
+
+def decide(
+    strategy: str, settings: Mapping[str, object], given: PricingInput, guards: GuardSettings
+) -> Decision:
+    """Decide about one ask: strategy first, then every guard; nothing is ever decided below the floor.
+
+    Raises InvalidInput for an unknown strategy or settings that do not fit it.
+    """
+    chosen = strategy_named(strategy)
+    read = read_settings(chosen.settings_type, settings)
+    return judge(lambda: chosen.propose(read, given), given, guards, needs_quote=chosen.needs_quote)

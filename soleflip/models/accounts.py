@@ -1,0 +1,62 @@
+"""Who may sign in, with what, and the StockX account (schema `auth`)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from soleflip.db import Base, Created, LongText, Moment, Updated, UuidKey
+
+
+class User(Base):
+    """An account; `role`: owner, operator, viewer. `session_epoch` changes to sign out everywhere."""
+
+    __tablename__ = "users"
+    __table_args__ = ({"schema": "auth"},)
+
+    id: Mapped[UuidKey]
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20), server_default="operator")
+    is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    session_epoch: Mapped[int] = mapped_column(server_default="0")
+    failed_sign_ins: Mapped[int] = mapped_column(server_default="0")
+    locked_until: Mapped[Moment | None]
+    last_sign_in_at: Mapped[Moment | None]
+    created_at: Mapped[Created]
+
+
+class ApiToken(Base):
+    """A bearer token of the JSON API, stored as a hash."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = ({"schema": "auth"},)
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(20)))
+    expires_at: Mapped[Moment | None]
+    last_used_at: Mapped[Moment | None]
+    revoked_at: Mapped[Moment | None]
+    created_at: Mapped[Created]
+
+    user: Mapped[User] = relationship()
+
+
+class StockxConnection(Base):
+    """The StockX account we sell with; the refresh token is encrypted at rest. One row."""
+
+    __tablename__ = "stockx_connection"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"), {"schema": "auth"})
+
+    id: Mapped[int] = mapped_column(primary_key=True, server_default="1", autoincrement=False)
+    state: Mapped[str] = mapped_column(String(20), server_default="disconnected")
+    refresh_token_encrypted: Mapped[LongText | None]
+    reason: Mapped[LongText | None]
+    connected_at: Mapped[Moment | None]
+    updated_at: Mapped[Updated]

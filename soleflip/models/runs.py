@@ -1,0 +1,84 @@
+"""Runs of jobs, the audit log and stored settings (schema `ops`)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from soleflip.db import Base, Created, Json, LongText, Moment, Updated, UuidKey
+
+
+class Run(Base):
+    """One execution of a job. `state`: queued, running, done, failed, cancelled.
+
+    `total` and `done` are counts of what it looks at, `counts` what came of it, `params` only ids and plain options.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_created_at", "created_at"),
+        Index("ix_runs_open", "state", postgresql_where=text("state IN ('queued', 'running')")),
+        {"schema": "ops"},
+    )
+
+    id: Mapped[UuidKey]
+    kind: Mapped[str] = mapped_column(String(30))
+    state: Mapped[str] = mapped_column(String(12), server_default="queued")
+    params: Mapped[Json]
+    total: Mapped[int | None]
+    done: Mapped[int] = mapped_column(server_default="0")
+    counts: Mapped[Json]
+    message: Mapped[LongText | None]
+    error: Mapped[LongText | None]
+    requests_used: Mapped[int] = mapped_column(server_default="0")
+    cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    actor: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[Created]
+    started_at: Mapped[Moment | None]
+    heartbeat_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+
+
+class RunLine(Base):
+    """What a run did with one thing, in one sentence."""
+
+    __tablename__ = "run_lines"
+    __table_args__ = ({"schema": "ops"},)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("ops.runs.id", ondelete="CASCADE"), index=True)
+    subject_id: Mapped[UUID | None]
+    outcome: Mapped[str] = mapped_column(String(20))
+    sentence: Mapped[LongText]
+    at: Mapped[Created]
+
+
+class AuditEntry(Base):
+    """Who did what when, before and after, append-only."""
+
+    __tablename__ = "audit"
+    __table_args__ = ({"schema": "ops"},)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    actor: Mapped[str] = mapped_column(String(120))
+    act: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str | None] = mapped_column(String(120))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    at: Mapped[Created]
+
+
+class Setting(Base):
+    """A stored setting of the operator: fees, VAT, thresholds, guard rails."""
+
+    __tablename__ = "settings"
+    __table_args__ = ({"schema": "ops"},)
+
+    key: Mapped[str] = mapped_column(String(60), primary_key=True)
+    value: Mapped[Json]
+    updated_at: Mapped[Updated]

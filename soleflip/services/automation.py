@@ -1,0 +1,46 @@
+"""The stop switch: one row that halts every write to StockX."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import Refused
+from soleflip.models import AuditEntry, StopSwitch
+
+
+class Stopped(Refused):
+    """Every write to StockX is halted until the operator resumes."""
+
+
+def switch(session: Session) -> StopSwitch | None:
+    """Return the stop switch's row: who stopped, when and why; None when it was never touched."""
+    return session.get(StopSwitch, 1)
+
+
+def ensure_running(session: Session) -> None:
+    """Raise Stopped when writes are halted; asked right before every write leaves."""
+    row = session.get(StopSwitch, 1, populate_existing=True)
+    if row is not None and row.is_stopped:
+        raise Stopped(
+            f"Writes are stopped by {row.actor}: {row.reason}. Resume on the Automation page.", guard="stopped"
+        )
+
+
+def stop(session: Session, *, actor: str, reason: str, now: datetime) -> None:
+    """Halt every write to StockX."""
+    _set(session, True, actor, reason, now)
+
+
+def resume(session: Session, *, actor: str, now: datetime) -> None:
+    """Let writes to StockX go on."""
+    _set(session, False, actor, "resumed", now)
+
+
+def _set(session: Session, is_stopped: bool, actor: str, reason: str, now: datetime) -> None:
+    values = {"is_stopped": is_stopped, "actor": actor, "reason": reason, "at": now}
+    session.execute(insert(StopSwitch).values(id=1, **values).on_conflict_do_update(index_elements=["id"], set_=values))
+    session.add(AuditEntry(actor=actor, act="stop" if is_stopped else "resume", after={"reason": reason}))
+    session.flush()

@@ -1,0 +1,113 @@
+"""The operator's stored settings, typed: fees, VAT, thresholds, guard rails, strategy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar, get_type_hints
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.fees import FeeSchedule
+from soleflip.models import AuditEntry, Setting
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSettings:
+    """What StockX charges us, for estimates: fractions, and amounts in `currency` (FACTS.md section 8)."""
+
+    currency: str = "EUR"
+    transaction_rate: Decimal = Decimal("0.09")
+    minimum_fee: Decimal = Decimal("5.00")
+    processing_rate: Decimal = Decimal("0.03")
+    shipping: Decimal = Decimal("4.50")
+
+    def schedule(self) -> FeeSchedule:
+        """Return the schedule that the fee arithmetic takes."""
+        return FeeSchedule(self.currency, self.transaction_rate, self.minimum_fee, self.processing_rate, self.shipping)
+
+
+@dataclass(frozen=True, slots=True)
+class VatSettings:
+    """How the operator is taxed: none, vat_registered, small_business or margin_scheme; `rate` in percent."""
+
+    treatment: str = "none"
+    rate: Decimal = Decimal("19")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What counts as an opportunity: amounts in the books' currency, percentages, ages in hours."""
+
+    min_profit: Decimal = Decimal("5.00")
+    min_roi: Decimal = Decimal("5")
+    max_quote_age_hours: int = 24
+    max_offer_age_hours: int = 168
+    default_delivery: Decimal = Decimal("0.00")
+    failure_rate: Decimal = Decimal("0.02")
+    failure_cost: Decimal = Decimal("15.00")
+
+
+@dataclass(frozen=True, slots=True)
+class PricingSettings:
+    """The strategy of new listings and the floor's terms: amounts in the listing's currency, percentages."""
+
+    strategy: str = "competitive"
+    min_profit: Decimal = Decimal("1.00")
+    min_roi: Decimal = Decimal("0")
+    min_margin: Decimal = Decimal("0")
+    expires_after_days: int = 30
+
+
+GROUPS: dict[str, type[Any]] = {
+    "fees": FeeSettings,
+    "vat": VatSettings,
+    "thresholds": Thresholds,
+    "pricing": PricingSettings,
+}
+Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings)
+
+
+def load(session: Session, group: type[Group]) -> Group:
+    """Return one group of settings: the stored values over the defaults."""
+    key = next(name for name, cls in GROUPS.items() if cls is group)
+    stored = session.scalar(select(Setting.value).where(Setting.key == key)) or {}
+    return _merge(group(), stored)
+
+
+def save(session: Session, group: type[Group], values: dict[str, Any], *, actor: str) -> Group:
+    """Store changed values of a group and write the audit entry; raises InvalidInput with the field."""
+    key = next(name for name, cls in GROUPS.items() if cls is group)
+    before = load(session, group)
+    after = _merge(before, values)
+    plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(after).items()}
+    session.execute(
+        insert(Setting)
+        .values(key=key, value=plain)
+        .on_conflict_do_update(index_elements=["key"], set_={"value": plain})
+    )
+    old = {name: str(value) for name, value in asdict(before).items()}
+    session.add(AuditEntry(actor=actor, act="settings", subject=key, before=old, after=plain))
+    session.flush()
+    return after
+
+
+def _merge(base: Group, values: dict[str, Any]) -> Group:
+    """Return `base` with the known fields of `values` in it, each turned into the field's type."""
+    hints = get_type_hints(type(base))
+    changes: dict[str, Any] = {}
+    for field in fields(base):
+        if field.name not in values or values[field.name] is None:
+            continue
+        kind = hints[field.name]
+        try:
+            value = kind(str(values[field.name]).strip())
+        except (InvalidOperation, ValueError) as error:
+            raise InvalidInput(f"{values[field.name]!r} is not a number.", field=field.name) from error
+        if kind is not str and (value < 0 or (kind is Decimal and not value.is_finite())):
+            raise InvalidInput("This can't be negative.", field=field.name)
+        changes[field.name] = value
+    return replace(base, **changes)
