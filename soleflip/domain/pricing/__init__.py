@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import strategies
@@ -53,14 +53,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One way to propose an ask; `needs_quote` tells that it is refused without a fresh quote."""
+    """One way to propose an ask.
+
+    `quote_use`: 'needed' refuses without a fresh quote and never goes below an own lowest ask, 'helpful' works
+    without a quote but refuses a stale one, 'unused' never looks at it.
+    """
 
     name: str
     label: str
     summary: str
     settings_type: type[Any]
     propose: Callable[[Any, PricingInput], Proposal]
-    needs_quote: bool
+    quote_use: Literal["needed", "helpful", "unused"]
 
 
 _ALL = (
@@ -70,7 +74,7 @@ _ALL = (
         "Beats or matches the lowest ask or another price of the market.",
         strategies.CompetitiveSettings,
         strategies.competitive,
-        needs_quote=True,
+        quote_use="needed",
     ),
     Strategy(
         "quick_sale",
@@ -78,7 +82,7 @@ _ALL = (
         "Sells into the highest bid when that pays nearly as much, else beats the lowest ask.",
         strategies.QuickSaleSettings,
         strategies.quick_sale,
-        needs_quote=True,
+        quote_use="needed",
     ),
     Strategy(
         "hold",
@@ -86,7 +90,7 @@ _ALL = (
         "Leaves the ask where it is; the guards still raise it to the floor.",
         strategies.HoldSettings,
         strategies.hold,
-        needs_quote=False,
+        quote_use="unused",
     ),
 )
 STRATEGIES: dict[str, Strategy] = {each.name: each for each in _ALL}
@@ -95,9 +99,7 @@ STRATEGIES: dict[str, Strategy] = {each.name: each for each in _ALL}
 def strategy_named(name: str) -> Strategy:
     """Return a strategy by name; raises InvalidInput for an unknown one."""
     if name not in STRATEGIES:
-        raise InvalidInput(
-            f"There is no strategy {name!r}; there are {', '.join(STRATEGIES)}.", field="strategy"
-        )
+        raise InvalidInput(f"There is no strategy {name!r}; there are {', '.join(STRATEGIES)}.", field="strategy")
     return STRATEGIES[name]
 
 
@@ -107,13 +109,11 @@ def propose(strategy: str, settings: Mapping[str, object], given: PricingInput) 
     return chosen.propose(read_settings(chosen.settings_type, settings), given)
 
 
-def decide(
-    strategy: str, settings: Mapping[str, object], given: PricingInput, guards: GuardSettings
-) -> Decision:
+def decide(strategy: str, settings: Mapping[str, object], given: PricingInput, guards: GuardSettings) -> Decision:
     """Decide about one ask: strategy first, then every guard; nothing is ever decided below the floor.
 
     Raises InvalidInput for an unknown strategy or settings that do not fit it.
     """
     chosen = strategy_named(strategy)
     read = read_settings(chosen.settings_type, settings)
-    return judge(lambda: chosen.propose(read, given), given, guards, needs_quote=chosen.needs_quote)
+    return judge(lambda: chosen.propose(read, given), given, guards, quote_use=chosen.quote_use)

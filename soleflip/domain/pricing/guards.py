@@ -21,9 +21,7 @@ class GuardSettings:
 
     min_profit: Decimal | None = setting(ZERO, "Least profit", "amount", note="per pair, after fees")
     min_roi: Decimal | None = setting(None, "Least ROI", "percent", note="profit of cost")
-    min_margin: Decimal | None = setting(
-        None, "Least margin", "percent", note="profit of sale price", highest=80
-    )
+    min_margin: Decimal | None = setting(None, "Least margin", "percent", note="profit of sale price", highest=80)
     min_ask: Decimal | None = setting(
         None, "Never below", "amount", note="whatever the cost; the highest floor acts", lowest=1
     )
@@ -39,31 +37,21 @@ class GuardSettings:
     smallest_change: Decimal = setting(
         Decimal(1), "Smallest change", "amount", note="less is not worth a request", lowest=1
     )
-    cool_down_minutes: int = setting(
-        15, "Cool-down", "minutes", note="after a change, before the next", lowest=0
-    )
+    cool_down_minutes: int = setting(15, "Cool-down", "minutes", note="after a change, before the next", lowest=0)
     min_age_minutes: int = setting(0, "Leave new listings alone", "minutes", lowest=0)
-    max_age_minutes: int = setting(
-        60, "Oldest quote", "minutes", note="an older quote changes nothing", lowest=1
-    )
+    max_age_minutes: int = setting(60, "Oldest quote", "minutes", note="an older quote changes nothing", lowest=1)
     sleep_from: int | None = setting(None, "Sleep from", "hour", note="local time", lowest=0, highest=23)
     sleep_until: int | None = setting(None, "Sleep until", "hour", note="local time", lowest=0, highest=23)
     when_rivals_below_floor: str = setting(
         "hold", "When rivals are below the floor", "choice", choices=("hold", "floor", "ceiling")
     )
-    when_no_rivals: str = setting(
-        "hold", "When there are no rivals", "choice", choices=("hold", "floor", "ceiling")
-    )
+    when_no_rivals: str = setting("hold", "When there are no rivals", "choice", choices=("hold", "floor", "ceiling"))
     when_above_ceiling: str = setting(
         "ceiling", "When all are above the ceiling", "choice", choices=("ceiling", "hold")
     )
-    war_cuts: int = setting(
-        3, "Price war after", "count", note="cuts answered by a rival; 0 turns this off", lowest=0
-    )
+    war_cuts: int = setting(3, "Price war after", "count", note="cuts answered by a rival; 0 turns this off", lowest=0)
     war_hours: int = setting(24, "Price war within", "hours", note="how far back cuts count", lowest=1)
-    war_pause_hours: int = setting(
-        12, "Price war pause", "hours", note="quiet before a raise is tried", lowest=1
-    )
+    war_pause_hours: int = setting(12, "Price war pause", "hours", note="quiet before a raise is tried", lowest=1)
 
 
 @dataclass(frozen=True, slots=True)

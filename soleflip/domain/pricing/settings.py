@@ -6,9 +6,11 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal, InvalidOperation
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from soleflip.domain.errors import InvalidInput
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def describe(settings_type: type) -> tuple[SettingField, ...]:
     )
 
 
-def read_settings[S](settings_type: type[S], values: Mapping[str, object]) -> S:
+def read_settings(settings_type: type[S], values: Mapping[str, object]) -> S:
     """Build a settings object from text, JSON or Python values; missing names keep their default.
 
     Raises InvalidInput naming the field when a name is unknown or a value does not fit.

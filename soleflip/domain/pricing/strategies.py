@@ -40,6 +40,8 @@ def competitive(settings: CompetitiveSettings, given: PricingInput) -> Proposal:
         return _after_last_sale(settings, given)
     inputs = _market_inputs(quote)
     if given.lowest_is_ours and settings.target != "highest_bid":
+        if given.ask is None:
+            return Proposal(given.own_lowest, "Stand with our own lowest ask.", inputs)
         return Proposal(None, "The lowest ask is our own.", inputs)
     target: Decimal | None = getattr(quote, settings.target)
     words = TARGET_WORDS[settings.target]
@@ -58,9 +60,7 @@ def _after_last_sale(settings: CompetitiveSettings, given: PricingInput) -> Prop
         return Proposal(None, "There is neither a quote nor a sale to go by.")
     last = given.history[-1].price
     by = settings.by_amount if settings.stance == "beat" else Decimal(0)
-    return Proposal(
-        whole_down(last - by), f"No quote; the last sale was at {last}.", {"last_sale": str(last)}
-    )
+    return Proposal(whole_down(last - by), f"No quote; the last sale was at {last}.", {"last_sale": str(last)})
 
 
 def _market_inputs(quote: Quote) -> dict[str, str]:
@@ -92,9 +92,7 @@ class QuickSaleSettings:
     give_up: Decimal = setting(
         Decimal(8), "Give up for speed", "percent", note="of the payout at the lowest ask", lowest=0, highest=100
     )
-    otherwise_beat_by: Decimal = setting(
-        Decimal(2), "Otherwise beat the lowest ask by", "amount", lowest=0
-    )
+    otherwise_beat_by: Decimal = setting(Decimal(2), "Otherwise beat the lowest ask by", "amount", lowest=0)
 
 
 def quick_sale(settings: QuickSaleSettings, given: PricingInput) -> Proposal:

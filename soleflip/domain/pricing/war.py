@@ -24,10 +24,11 @@ class War:
         return now - self.last_cut_at >= timedelta(hours=guards.war_pause_hours)
 
 
-def price_war(given: PricingInput, guards: GuardSettings) -> War | None:
+def price_war(given: PricingInput, guards: GuardSettings, floor_ask: Decimal) -> War | None:
     """Return the war when enough of our cuts since the last raise were undercut by a rival, else None.
 
-    Cuts count while each is within `war_hours` of the next, so that a war does not end by being paused.
+    Cuts count while each is within `war_hours` of the next; at the floor one answered cut is enough, since
+    there is nothing left to answer with. A war that nobody ended within the pause and `war_hours` is over.
     """
     if not guards.war_cuts or given.ask is None:
         return None
@@ -37,7 +38,9 @@ def price_war(given: PricingInput, guards: GuardSettings) -> War | None:
         _was_undercut(cut, cuts[place + 1].at if place + 1 < len(cuts) else None, quotes)
         for place, cut in enumerate(cuts)
     )
-    if answered < guards.war_cuts:
+    if not answered or (answered < guards.war_cuts and given.ask > floor_ask):
+        return None
+    if given.now - cuts[-1].at > timedelta(hours=guards.war_pause_hours + guards.war_hours):
         return None
     return War(answered, cuts[-1].at, max(cut.old for cut in cuts))
 
