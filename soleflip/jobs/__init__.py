@@ -1,1 +1,1 @@
-"""."""
+"""The RQ edge: tasks that perform runs, and the timetable."""

@@ -41,6 +41,7 @@ class Run(Base):
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     heartbeat_at: Mapped[Moment | None]
+    retry_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
 
 

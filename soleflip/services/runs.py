@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import cast
@@ -20,7 +20,11 @@ from soleflip.models import Run, RunLine
 from soleflip.stockx import StockX
 
 OPEN_STATES = ("queued", "running")
-MAX_ATTEMPTS = 5
+MAX_CRASHES = 5
+MAX_RETRIES = 60
+
+# Runs live in real time, also in the sandbox whose days are short: their clock is the database's.
+NOW = func.clock_timestamp()
 
 
 class Cancelled(SoleFlipError):
@@ -57,7 +61,7 @@ class Work:
 
         Raises Cancelled when the operator asked the run to stop.
         """
-        values: dict[str, Any] = {"heartbeat_at": self.clock()}
+        values: dict[str, Any] = {"heartbeat_at": NOW}
         if done is not None:
             values["done"] = done
         if total is not None:
@@ -97,46 +101,65 @@ def get(session: Session, run_id: UUID) -> Run:
     return run
 
 
-def claim(
-    session: Session, run_id: UUID, now: datetime, *, stale_after: timedelta = timedelta(seconds=90)
-) -> Run | None:
-    """Take a queued run, or a running one whose worker gave no sign of life for `stale_after`; else None."""
-    run = session.get(Run, run_id, with_for_update=True)
-    if run is None or run.state not in OPEN_STATES:
+def try_lease(session: Session, run_id: UUID) -> bool:
+    """Take the one lease of a run for as long as this session's connection lives; False when another holds it.
+
+    A PostgreSQL advisory lock: it is gone the moment its holder dies, whatever killed it.
+    """
+    return bool(session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _lease_key(run_id)}))
+
+
+def begin(session: Session, run_id: UUID) -> Run | None:
+    """Mark a run as running; None when it is over or its retry is not yet due. The caller holds the lease."""
+    run = session.scalar(
+        select(Run)
+        .where(Run.id == run_id, Run.state.in_(OPEN_STATES), (Run.retry_at.is_(None)) | (Run.retry_at <= NOW))
+        .with_for_update()
+    )
+    if run is None:
         return None
-    if run.state == "running" and run.heartbeat_at is not None and now - run.heartbeat_at < stale_after:
-        return None
-    run.state = "running"
-    run.attempts += 1
-    run.started_at = run.started_at or now
-    run.heartbeat_at = now
-    session.flush()
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(
+            state="running",
+            attempts=Run.attempts + 1,
+            heartbeat_at=NOW,
+            retry_at=None,
+            started_at=func.coalesce(Run.started_at, NOW),
+        )
+    )
+    session.refresh(run)
     return run
 
 
-def finish(
-    session: Session, run_id: UUID, state: str, now: datetime, *, message: str | None = None, error: str | None = None
-) -> None:
+def finish(session: Session, run_id: UUID, state: str, *, message: str | None = None, error: str | None = None) -> None:
     """End a run as done, failed or cancelled, with a message for the operator; an ended run stays as it is."""
-    run = session.get(Run, run_id, with_for_update=True)
-    if run is None or run.state not in OPEN_STATES:
-        return
-    run.state = state
-    run.finished_at = now
-    run.message = message or run.message
-    run.error = error
-    session.flush()
+    values: dict[str, Any] = {"state": state, "finished_at": NOW, "error": error}
+    if message is not None:
+        values["message"] = message
+    session.execute(update(Run).where(Run.id == run_id, Run.state.in_(OPEN_STATES)).values(values))
 
 
-def request_cancel(session: Session, run_id: UUID, now: datetime) -> Run:
+def postpone(session: Session, run_id: UUID, seconds: float, *, message: str) -> None:
+    """Put a run back into the queue, to be woken no earlier than in `seconds`."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.state.in_(OPEN_STATES))
+        .values(state="queued", message=message, retry_at=NOW + timedelta(seconds=seconds))
+    )
+
+
+def request_cancel(session: Session, run_id: UUID) -> Run:
     """Ask a run to stop at its next safe place; one that has not begun ends at once. Raises Conflict when over."""
     run = get(session, run_id)
     if run.state not in OPEN_STATES:
         raise Conflict("This run is already over.")
     run.cancel_requested = True
-    if run.state == "queued":
-        finish(session, run_id, "cancelled", now, message="Cancelled before it began.")
+    if run.state == "queued" and run.attempts == 0:
+        finish(session, run_id, "cancelled", message="Cancelled before it began.")
     session.flush()
+    session.refresh(run)
     return run
 
 
@@ -148,19 +171,28 @@ def latest(session: Session, limit: int = 10, kind: str | None = None) -> Sequen
     return session.scalars(query).all()
 
 
-def waiting(
-    session: Session,
-    now: datetime,
-    *,
-    queued_for: timedelta = timedelta(seconds=15),
-    silent_for: timedelta = timedelta(seconds=90),
-) -> Sequence[UUID]:
-    """Return runs that no worker seems to have: queued for too long, or running without a sign of life."""
-    queued = (Run.state == "queued") & (Run.created_at < now - queued_for)
-    silent = (Run.state == "running") & (Run.heartbeat_at < now - silent_for)
-    return session.scalars(select(Run.id).where(queued | silent).order_by(Run.created_at)).all()
+def is_open(session: Session, kind: str) -> bool:
+    """Tell whether a run of this kind is queued or running."""
+    return session.scalar(select(Run.id).where(Run.kind == kind, Run.state.in_(OPEN_STATES)).limit(1)) is not None
+
+
+def abandoned(session: Session, *, queued_for: timedelta = timedelta(seconds=5)) -> list[UUID]:
+    """Return runs that nobody works on: due but queued for a while, or running while nobody holds their lease."""
+    due = func.coalesce(Run.retry_at, Run.created_at + queued_for) <= NOW
+    found = session.execute(
+        select(Run.id, Run.state)
+        .where(Run.state.in_(OPEN_STATES), (Run.state == "running") | due)
+        .order_by(Run.created_at)
+    ).all()
+    free = text("SELECT pg_try_advisory_xact_lock(:key)")
+    return [run_id for run_id, state in found if state == "queued" or session.scalar(free, {"key": _lease_key(run_id)})]
 
 
 def lines(session: Session, run_id: UUID, limit: int = 500) -> Sequence[RunLine]:
     """Return a run's log, oldest first."""
     return session.scalars(select(RunLine).where(RunLine.run_id == run_id).order_by(RunLine.id).limit(limit)).all()
+
+
+def _lease_key(run_id: UUID) -> int:
+    """Fold a run's id into the 64 bits of an advisory lock."""
+    return int.from_bytes(run_id.bytes[:8], "big", signed=True) ^ int.from_bytes(run_id.bytes[8:], "big", signed=True)

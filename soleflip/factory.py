@@ -1,0 +1,76 @@
+"""Wires the application: the only module that knows everyone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import structlog
+from flask import Flask
+from flask_migrate import Migrate
+from redis import Redis
+
+import soleflip.models  # noqa: F401  (registers the tables)
+from soleflip import api, cli, web
+from soleflip.config import PROJECT, Settings
+from soleflip.db import db, transaction
+from soleflip.runtime import RunQueue, Runtime, make_clock
+from soleflip.services.connection import DatabaseTokens
+from soleflip.stockx import Budget, StockX
+
+MAX_UPLOAD = 64 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application; nothing is connected before the first use."""
+    settings = settings or Settings.from_env()
+    _log_as_json()
+    app = Flask(
+        "soleflip", root_path=str(Path(__file__).parent), template_folder=str(PROJECT / "templates"),
+        static_folder=str(PROJECT / "static"),
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        MAX_CONTENT_LENGTH=MAX_UPLOAD,
+    )
+    db.init_app(app)
+    Migrate(app, db, directory=str(PROJECT / "migrations"))
+    app.extensions["soleflip"] = make_runtime(settings)
+    web.install(app)
+    api.install(app)
+    cli.install(app)
+    return app
+
+
+def make_runtime(settings: Settings) -> Runtime:
+    """Put the parts together that the edges use."""
+    redis = Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=3)
+    clock = make_clock(settings)
+    stockx = StockX(
+        api_url=settings.stockx_api_url,
+        auth_url=settings.stockx_auth_url,
+        client_id=settings.stockx_client_id,
+        client_secret=settings.stockx_client_secret,
+        api_key=settings.stockx_api_key,
+        tokens=DatabaseTokens(transaction, redis, settings.encryption_keys, clock),
+        budget=Budget(redis, rate=settings.stockx_rate, clock=clock),
+        clock=clock,
+    )
+    return Runtime(settings, transaction, stockx, RunQueue(redis), redis, clock)
+
+
+def _log_as_json() -> None:
+    """Write one JSON object a line to standard error; the processes' supervisor keeps it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )

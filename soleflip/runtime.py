@@ -1,0 +1,112 @@
+"""The parts through which the edges reach the world, made once per process and never changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import requests
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+from soleflip.config import Settings
+from soleflip.db import Clock, Transaction
+from soleflip.services.runs import Books
+from soleflip.stockx import StockX
+
+log = structlog.get_logger()
+
+TASK = "soleflip.jobs.tasks.perform"
+URGENT = frozenset({"list", "change", "order_sync"})
+QUEUES = ("urgent", "default")
+JOB_TIMEOUT = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueue:
+    """Wakes workers: a job carries nothing but the id of its run, so a lost job is made again from the row."""
+
+    redis: Redis
+
+    def wake(self, run_id: UUID, kind: str = "") -> bool:
+        """Put a run's id into the queue; False (and a log line) when the queue can't be reached."""
+        name = QUEUES[0] if kind in URGENT else QUEUES[1]
+        try:
+            Queue(name, connection=self.redis, serializer="json").enqueue(
+                TASK, str(run_id), job_timeout=JOB_TIMEOUT, result_ttl=60, failure_ttl=86400
+            )
+        except RedisError as error:
+            log.warning("queue unreachable, the run waits in the database", run=str(run_id), error=str(error))
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Settings, transactions, the StockX client, the queue, Redis and the clock."""
+
+    settings: Settings
+    transaction: Transaction
+    stockx: StockX
+    queue: RunQueue
+    redis: Redis
+    clock: Clock
+
+    @property
+    def books(self) -> Books:
+        """The currency and time zone of the operator's books."""
+        return Books(self.settings.currency, self.settings.zone)
+
+
+def system_clock() -> datetime:
+    """Tell the real time, UTC."""
+    return datetime.now(UTC)
+
+
+class SandboxClock:
+    """Tells the sandbox's time: asked over HTTP now and then, counted on at its speed in between.
+
+    While the sandbox can't be reached the last known course goes on; before the first answer it is the real time.
+    """
+
+    def __init__(self, base_url: str, *, refresh: float = 1.0, timer: Callable[[], float] = time.monotonic) -> None:
+        self._url = f"{base_url}/_sandbox/clock"
+        self._refresh = refresh
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._at: datetime | None = None
+        self._asked = float("-inf")
+        self._read = 0.0
+        self._speed = 1.0
+
+    def __call__(self) -> datetime:
+        """Tell the sandbox's time, UTC."""
+        with self._lock:
+            if self._timer() - self._asked > self._refresh:
+                self._ask()
+            if self._at is None:
+                return system_clock()
+            return self._at + timedelta(seconds=(self._timer() - self._read) * self._speed)
+
+    def _ask(self) -> None:
+        self._asked = self._timer()
+        try:
+            answer = requests.get(self._url, timeout=2).json()
+            self._speed = 0.0 if answer["frozen"] else float(answer["speed"])
+            self._at = datetime.fromisoformat(answer["time"])
+            self._read = self._timer()
+        except (requests.RequestException, ValueError, KeyError) as error:
+            log.warning("the sandbox does not tell the time", error=type(error).__name__)
+
+
+def make_clock(settings: Settings) -> Clock:
+    """Return the clock by which business is done: the real one, or the sandbox's in the sandbox."""
+    if not settings.sandbox:
+        return system_clock
+    return SandboxClock(settings.stockx_auth_url)
