@@ -8,6 +8,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+APPEND_ONLY = (
+    """CREATE FUNCTION selling.refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: book a reversal instead';
+END $$""",
+    """CREATE TRIGGER ledger_is_append_only BEFORE UPDATE OR DELETE ON selling.ledger_entries
+FOR EACH ROW EXECUTE FUNCTION selling.refuse_ledger_change()""",
+)
 SCHEMAS = ("products", "integration", "selling", "inventory", "automation", "auth", "ops")
 
 revision = "0001"
@@ -181,14 +189,18 @@ def upgrade() -> None:
     op.create_table(
         "profit_days",
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("timezone", sa.String(length=60), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("sales", sa.Integer(), nullable=False),
         sa.Column("revenue", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("fees", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("cost", sa.Numeric(precision=14, scale=2), nullable=False),
+        sa.Column("other", sa.Numeric(precision=14, scale=2), nullable=False),
+        sa.Column("unknown_sales", sa.Integer(), nullable=False),
+        sa.Column("unknown_payout", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("profit", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("day", "currency", name=op.f("pk_profit_days")),
+        sa.PrimaryKeyConstraint("day", "timezone", "currency", name=op.f("pk_profit_days")),
         schema="selling",
     )
     op.create_table(
@@ -758,6 +770,7 @@ def upgrade() -> None:
         sa.Column("match_state", sa.String(length=12), server_default="review", nullable=False),
         sa.Column("source", sa.String(length=12), server_default="stockx", nullable=False),
         sa.Column("payout_raw", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("payout_status", sa.String(length=40), nullable=True),
         sa.Column(
             "report", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
@@ -769,6 +782,12 @@ def upgrade() -> None:
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stockx_updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("detailed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("detailed_status", sa.String(length=40), nullable=True),
+        sa.Column("realised_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("carrier", sa.String(length=40), nullable=True),
+        sa.Column("inventory_type", sa.String(length=20), nullable=True),
+        sa.Column("authentication_note", sa.Text(), nullable=True),
+        sa.Column("match_note", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
@@ -796,7 +815,23 @@ def upgrade() -> None:
         op.f("ix_stockx_orders_listing_id"), "stockx_orders", ["listing_id"], unique=False, schema="selling"
     )
     op.create_index(
+        "ix_stockx_orders_open",
+        "stockx_orders",
+        ["ship_by"],
+        unique=False,
+        schema="selling",
+        postgresql_where=sa.text("order_status IN ('pending', 'shipped')"),
+    )
+    op.create_index(
         op.f("ix_stockx_orders_product_id"), "stockx_orders", ["product_id"], unique=False, schema="selling"
+    )
+    op.create_index(
+        "ix_stockx_orders_review",
+        "stockx_orders",
+        ["sold_at"],
+        unique=False,
+        schema="selling",
+        postgresql_where=sa.text("match_state = 'review'"),
     )
     op.create_index("ix_stockx_orders_sold_at", "stockx_orders", ["sold_at", "id"], unique=False, schema="selling")
     op.create_index(
@@ -875,6 +910,8 @@ def upgrade() -> None:
         schema="selling",
     )
     op.create_index(op.f("ix_payout_lines_order_id"), "payout_lines", ["order_id"], unique=False, schema="selling")
+    for statement in APPEND_ONLY:
+        op.execute(statement)
 
 
 def downgrade() -> None:
@@ -894,7 +931,19 @@ def downgrade() -> None:
     op.drop_table("ledger_entries", schema="selling")
     op.drop_index(op.f("ix_stockx_orders_stockx_listing_id"), table_name="stockx_orders", schema="selling")
     op.drop_index("ix_stockx_orders_sold_at", table_name="stockx_orders", schema="selling")
+    op.drop_index(
+        "ix_stockx_orders_review",
+        table_name="stockx_orders",
+        schema="selling",
+        postgresql_where=sa.text("match_state = 'review'"),
+    )
     op.drop_index(op.f("ix_stockx_orders_product_id"), table_name="stockx_orders", schema="selling")
+    op.drop_index(
+        "ix_stockx_orders_open",
+        table_name="stockx_orders",
+        schema="selling",
+        postgresql_where=sa.text("order_status IN ('pending', 'shipped')"),
+    )
     op.drop_index(op.f("ix_stockx_orders_listing_id"), table_name="stockx_orders", schema="selling")
     op.drop_index(op.f("ix_stockx_orders_item_id"), table_name="stockx_orders", schema="selling")
     op.drop_index(op.f("ix_stockx_orders_catalog_variant_id"), table_name="stockx_orders", schema="selling")

@@ -21,12 +21,16 @@ class StockxOrder(Base):
 
     `order_status` is ours (pending, authenticated, shipped, completed, cancelled), `stockx_status` the raw one.
     `net_proceeds` is StockX's total payout. `match_state`: matched, review. `source`: stockx, report.
+    `detailed_status` and `payout_status` are the raw statuses at the last single-order call and the last payout read.
+    `realised_at` is set while the sale stands in the ledger.
     """
 
     __tablename__ = "stockx_orders"
     __table_args__ = (
         Index("idx_orders_status", "order_status"),
         Index("ix_stockx_orders_sold_at", "sold_at", "id"),
+        Index("ix_stockx_orders_review", "sold_at", postgresql_where=text("match_state = 'review'")),
+        Index("ix_stockx_orders_open", "ship_by", postgresql_where=text("order_status IN ('pending', 'shipped')")),
         {"schema": "selling"},
     )
 
@@ -63,6 +67,7 @@ class StockxOrder(Base):
     match_state: Mapped[str] = mapped_column(String(12), server_default="review")
     source: Mapped[str] = mapped_column(String(12), server_default="stockx")
     payout_raw: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    payout_status: Mapped[str | None] = mapped_column(String(40))
     report: Mapped[Json]
     payout_id: Mapped[str | None] = mapped_column(String(100))
     destination: Mapped[str | None] = mapped_column(String(60))
@@ -72,6 +77,12 @@ class StockxOrder(Base):
     paid_at: Mapped[Moment | None]
     stockx_updated_at: Mapped[Moment | None]
     detailed_at: Mapped[Moment | None]
+    detailed_status: Mapped[str | None] = mapped_column(String(40))
+    realised_at: Mapped[Moment | None]
+    carrier: Mapped[str | None] = mapped_column(String(40))
+    inventory_type: Mapped[str | None] = mapped_column(String(20))
+    authentication_note: Mapped[LongText | None]
+    match_note: Mapped[LongText | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Updated]
 
@@ -111,6 +122,21 @@ class OrderEvent(Base):
     at: Mapped[Moment]
 
 
+LEDGER_GUARD = (
+    """
+CREATE FUNCTION selling.refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: book a reversal instead';
+END $$
+""",
+    """
+CREATE TRIGGER ledger_is_append_only BEFORE UPDATE OR DELETE ON selling.ledger_entries
+FOR EACH ROW EXECUTE FUNCTION selling.refuse_ledger_change()
+""",
+)
+"""Statements that make the database itself refuse to change or delete a line of the books."""
+
+
 class LedgerEntry(Base):
     """One line of the books, append-only: income positive, cost and fees negative.
 
@@ -148,16 +174,23 @@ class LedgerEntry(Base):
 
 
 class ProfitDay(Base):
-    """Stored sums of the ledger for one day in the operator's time zone and one currency of the books."""
+    """Stored sums of the ledger for one day in one time zone and one currency of the books.
+
+    `profit` leaves out the sales whose cost is unknown: `unknown_sales` of them, paid `unknown_payout`.
+    """
 
     __tablename__ = "profit_days"
     __table_args__ = ({"schema": "selling"},)
 
     day: Mapped[date] = mapped_column(primary_key=True)
+    timezone: Mapped[str] = mapped_column(String(60), primary_key=True)
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     sales: Mapped[int]
     revenue: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     fees: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     cost: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    other: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    unknown_sales: Mapped[int]
+    unknown_payout: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     profit: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     computed_at: Mapped[Moment]
