@@ -26,7 +26,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     _log_as_json()
     app = Flask(
-        "soleflip", root_path=str(Path(__file__).parent), template_folder=str(PROJECT / "templates"),
+        "soleflip",
+        root_path=str(Path(__file__).parent),
+        template_folder=str(PROJECT / "templates"),
         static_folder=str(PROJECT / "static"),
     )
     app.config.update(

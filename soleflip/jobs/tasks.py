@@ -48,6 +48,7 @@ def _perform(runtime: Runtime, run: Run) -> None:
         stockx=runtime.stockx,
         clock=runtime.clock,
         books=runtime.books,
+        tempo=runtime.settings.sandbox_speed if runtime.settings.sandbox else 1.0,
     )
     logger = log.bind(run=str(run.id), kind=run.kind, attempt=run.attempts)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,7 +44,8 @@ class Books:
 class Work:
     """What a run works with: its id and params, and the parts through which it reaches the world.
 
-    A service gets one of these where it acts outside; each transaction it opens is its own.
+    A service gets one of these where it acts outside; each transaction it opens is its own. `tempo` is how many
+    seconds of the clock pass in a real one.
     """
 
     run_id: UUID
@@ -53,6 +55,11 @@ class Work:
     stockx: StockX
     clock: Clock
     books: Books
+    tempo: float = 1.0
+
+    def pause(self, seconds: float) -> None:
+        """Wait for so many seconds of the clock's time: in the sandbox, whose clock is fast, that is shorter."""
+        time.sleep(max(seconds / self.tempo, 0.05))
 
     def progress(
         self, *, done: int | None = None, total: int | None = None, message: str | None = None, **counts: int

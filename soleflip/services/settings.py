@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fees import FeeSchedule
+from soleflip.domain.pricing import GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
 
 
@@ -53,12 +54,9 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class PricingSettings:
-    """The strategy of new listings and the floor's terms: amounts in the listing's currency, percentages."""
+    """The strategy of new listings, and for how many days an ask is put up."""
 
     strategy: str = "competitive"
-    min_profit: Decimal = Decimal("1.00")
-    min_roi: Decimal = Decimal("0")
-    min_margin: Decimal = Decimal("0")
     expires_after_days: int = 30
 
 
@@ -78,21 +76,38 @@ def load(session: Session, group: type[Group]) -> Group:
     return _merge(group(), stored)
 
 
+def load_guards(session: Session) -> GuardSettings:
+    """Return the guard rails that apply where neither listing nor brand says otherwise."""
+    stored = session.scalar(select(Setting.value).where(Setting.key == "guards")) or {}
+    return read_settings(GuardSettings, stored)
+
+
+def save_guards(session: Session, values: dict[str, Any], *, actor: str) -> GuardSettings:
+    """Store the default guard rails; raises InvalidInput with the field."""
+    guards = read_settings(GuardSettings, values)
+    _store(session, "guards", written(load_guards(session)), written(guards), actor)
+    return guards
+
+
 def save(session: Session, group: type[Group], values: dict[str, Any], *, actor: str) -> Group:
     """Store changed values of a group and write the audit entry; raises InvalidInput with the field."""
     key = next(name for name, cls in GROUPS.items() if cls is group)
     before = load(session, group)
     after = _merge(before, values)
-    plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(after).items()}
-    session.execute(
-        insert(Setting)
-        .values(key=key, value=plain)
-        .on_conflict_do_update(index_elements=["key"], set_={"value": plain})
-    )
-    old = {name: str(value) for name, value in asdict(before).items()}
-    session.add(AuditEntry(actor=actor, act="settings", subject=key, before=old, after=plain))
-    session.flush()
+    _store(session, key, _plain(before), _plain(after), actor)
     return after
+
+
+def _plain(group: Any) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(group).items()}
+
+
+def _store(session: Session, key: str, before: dict[str, Any], after: dict[str, Any], actor: str) -> None:
+    """Write a group and its audit entry."""
+    statement = insert(Setting).values(key=key, value=after)
+    session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": after}))
+    session.add(AuditEntry(actor=actor, act="settings", subject=key, before=before, after=after))
+    session.flush()
 
 
 def _merge(base: Group, values: dict[str, Any]) -> Group:
