@@ -103,6 +103,7 @@ def upgrade() -> None:
             "mapping", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("size_system", sa.String(length=10), server_default="eu", nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shops")),
         sa.UniqueConstraint("name", name=op.f("uq_shops_name")),
@@ -197,6 +198,7 @@ def upgrade() -> None:
         sa.Column("cost", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("other", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("unknown_sales", sa.Integer(), nullable=False),
+        sa.Column("unknown_revenue", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("unknown_payout", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("profit", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
@@ -256,6 +258,7 @@ def upgrade() -> None:
         sa.Column("refused", sa.Integer(), server_default="0", nullable=False),
         sa.Column("gone", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["ops.runs.id"], name=op.f("fk_feed_imports_run_id")),
@@ -334,6 +337,15 @@ def upgrade() -> None:
         op.f("ix_feed_refusals_import_id"), "feed_refusals", ["import_id"], unique=False, schema="integration"
     )
     op.create_table(
+        "style_codes",
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("product_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.products.id"], name=op.f("fk_style_codes_product_id")),
+        sa.PrimaryKeyConstraint("key", "product_id", name=op.f("pk_style_codes")),
+        schema="products",
+    )
+    op.create_index(op.f("ix_style_codes_product_id"), "style_codes", ["product_id"], unique=False, schema="products")
+    op.create_table(
         "variants",
         sa.Column("id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("product_id", sa.UUID(), nullable=False),
@@ -391,6 +403,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_import_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["integration.shops.id"], name=op.f("fk_market_prices_shop_id")),
@@ -841,6 +854,16 @@ def upgrade() -> None:
         unique=False,
         schema="selling",
     )
+    op.create_index(
+        "ix_stockx_orders_unsettled",
+        "stockx_orders",
+        ["sold_at"],
+        unique=False,
+        schema="selling",
+        postgresql_where=sa.text(
+            "source = 'stockx' AND order_status <> 'cancelled' AND (realised_at IS NULL OR (order_status = 'completed' AND payout_status NOT IN ('PAYOUTCOMPLETED', 'COMPLETED')))"
+        ),
+    )
     op.create_table(
         "ledger_entries",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -929,6 +952,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_ledger_entries_item_id"), table_name="ledger_entries", schema="selling")
     op.drop_index("ix_ledger_entries_booked_at", table_name="ledger_entries", schema="selling")
     op.drop_table("ledger_entries", schema="selling")
+    op.drop_index(
+        "ix_stockx_orders_unsettled",
+        table_name="stockx_orders",
+        schema="selling",
+        postgresql_where=sa.text(
+            "source = 'stockx' AND order_status <> 'cancelled' AND (realised_at IS NULL OR (order_status = 'completed' AND payout_status NOT IN ('PAYOUTCOMPLETED', 'COMPLETED')))"
+        ),
+    )
     op.drop_index(op.f("ix_stockx_orders_stockx_listing_id"), table_name="stockx_orders", schema="selling")
     op.drop_index("ix_stockx_orders_sold_at", table_name="stockx_orders", schema="selling")
     op.drop_index(
@@ -1018,6 +1049,8 @@ def downgrade() -> None:
     op.drop_table("latest_quotes", schema="integration")
     op.drop_index(op.f("ix_variants_product_id"), table_name="variants", schema="products")
     op.drop_table("variants", schema="products")
+    op.drop_index(op.f("ix_style_codes_product_id"), table_name="style_codes", schema="products")
+    op.drop_table("style_codes", schema="products")
     op.drop_index(op.f("ix_feed_refusals_import_id"), table_name="feed_refusals", schema="integration")
     op.drop_table("feed_refusals", schema="integration")
     op.drop_index(op.f("ix_batches_run_id"), table_name="batches", schema="selling")

@@ -2,7 +2,7 @@
 
 from soleflip.models.accounts import ApiToken, StockxConnection, User
 from soleflip.models.automation import Decision, Rule, StopSwitch
-from soleflip.models.catalog import Brand, Gtin, Product, Variant
+from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, StockxBatch, StockxListing
 from soleflip.models.market import (
     FeedImport,
@@ -53,6 +53,7 @@ __all__ = [
     "StockxListing",
     "StockxOrder",
     "StopSwitch",
+    "StyleCode",
     "User",
     "Variant",
 ]

@@ -59,6 +59,16 @@ class Variant(Base):
     product: Mapped[Product] = relationship()
 
 
+class StyleCode(Base):
+    """A style code's key and a product it names; a product can have two codes, and a code two products."""
+
+    __tablename__ = "style_codes"
+    __table_args__ = ({"schema": "products"},)
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.products.id"), primary_key=True, index=True)
+
+
 class Gtin(Base):
     """A GTIN in its 14-digit form and the variant it names."""
 

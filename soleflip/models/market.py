@@ -14,7 +14,10 @@ from soleflip.models.catalog import Variant
 
 
 class Shop(Base):
-    """A place where we buy; `mapping` is the saved column mapping of its feed."""
+    """A place where we buy; `mapping` is the saved column mapping of its feed.
+
+    `seen_at` is when its last complete feed was read: every offer that is not gone was in it.
+    """
 
     __tablename__ = "shops"
     __table_args__ = ({"schema": "integration"},)
@@ -26,11 +29,15 @@ class Shop(Base):
     feed_url: Mapped[LongText | None]
     mapping: Mapped[Json]
     size_system: Mapped[str] = mapped_column(String(10), server_default="eu")
+    seen_at: Mapped[Moment | None]
     created_at: Mapped[Created]
 
 
 class FeedImport(Base):
-    """One reading of one feed file with what came of its rows."""
+    """One reading of one feed file with what came of its rows.
+
+    `state`: mapping (its columns wait to be mapped), waiting, running, done, incomplete, failed, cancelled.
+    """
 
     __tablename__ = "feed_imports"
     __table_args__ = ({"schema": "integration"},)
@@ -48,6 +55,7 @@ class FeedImport(Base):
     refused: Mapped[int] = mapped_column(server_default="0")
     gone: Mapped[int] = mapped_column(server_default="0")
     error: Mapped[LongText | None]
+    note: Mapped[LongText | None]
     created_at: Mapped[Created]
     finished_at: Mapped[Moment | None]
 
@@ -72,6 +80,7 @@ class MarketPrice(Base):
     """An offer: what a shop asks for one product in one size, delivery beside it, in the shop's currency.
 
     `match_state`: unmatched, firm, doubtful, none (StockX doesn't know it). `gone_at`: left a complete feed.
+    `seen_at` is when a feed last said something new of it; see also the shop's. `looked_up_at`: StockX was asked.
     """
 
     __tablename__ = "market_prices"
@@ -105,6 +114,7 @@ class MarketPrice(Base):
     seen_at: Mapped[Moment]
     changed_at: Mapped[Moment]
     gone_at: Mapped[Moment | None]
+    looked_up_at: Mapped[Moment | None]
     last_import_id: Mapped[UUID | None]
     created_at: Mapped[Created]
 

@@ -1,0 +1,51 @@
+"""From a path to a feed: what kind of file it is, and with which mapping its columns are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from soleflip.feeds import awin, table
+from soleflip.feeds.base import Feed, FeedError, FeedMapping
+from soleflip.feeds.sheet import SheetRecords
+from soleflip.feeds.text import Limits, TextRecords
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first rows of a file, for making a mapping: `guesses` is a proposal by the columns' names."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    guesses: dict[str, str]
+    is_awin: bool
+
+
+def open_feed(path: Path, mapping: FeedMapping | None = None, limits: Limits | None = None) -> Feed:
+    """Open a feed: Awin's by itself, any other table by its mapping. Raises FeedError when it can't be read at all."""
+    records = _open(path, limits)
+    if mapping is not None:
+        return Feed(records.columns, table.check(records.columns, mapping), records)
+    if awin.is_awin(records.columns):
+        return Feed(records.columns, awin.mapping(records.columns), records)
+    raise FeedError(
+        "This is no Awin feed: the columns aw_product_id and search_price are missing. "
+        "Map its columns on the Imports page to read it as a table."
+    )
+
+
+def preview(path: Path, rows: int = 8) -> Preview:
+    """Read the first rows of a table as they are written. Raises FeedError."""
+    records = _open(path, None)
+    cells = [[cell[:120] for cell in record] for _, record in islice(records, rows) if not isinstance(record, str)]
+    columns = list(records.columns)
+    return Preview(columns, cells, table.guess(columns), awin.is_awin(columns))
+
+
+def _open(path: Path, limits: Limits | None) -> TextRecords | SheetRecords:
+    if not path.is_file():
+        raise FeedError(f"There is no file {path.name}.")
+    with path.open("rb") as file:
+        head = file.read(4)
+    return SheetRecords(path) if head == b"PK\x03\x04" else TextRecords(path, limits)
