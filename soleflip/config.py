@@ -100,7 +100,7 @@ class Settings:
         redis_url = env.text("REDIS_URL")
         client_id = env.text("STOCKX_CLIENT_ID")
         sandbox = client_id is None
-        sandbox_port = env.port("SANDBOX_PORT", 8001)
+        sandbox_port = env.port("SANDBOX_PORT", _sandbox_port_in_use(data))
         sandbox_speed = env.positive("SANDBOX_SPEED", 60.0)
         here = f"http://127.0.0.1:{sandbox_port}"
         return cls(
@@ -135,6 +135,11 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """The time zone in which the operator's days and tax years end."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def runs_sandbox(self) -> bool:
+        """Is StockX played by the sandbox of this very stack, so that its process is needed?"""
+        return self.stockx_api_url == f"http://127.0.0.1:{self.sandbox_port}/v2"
 
     @property
     def limiter_url(self) -> str:
@@ -267,6 +272,18 @@ def new_encryption_key() -> str:
 def _data_folder(env: _Variables) -> Path:
     given = env.text("SOLEFLIP_DATA")
     return Path(os.path.realpath(Path(given).expanduser() if given else PROJECT / "var"))
+
+
+def sandbox_port_file(data: Path) -> Path:
+    """Where a stack keeps the port of its sandbox when the usual one was taken."""
+    return data / "sandbox.port"
+
+
+def _sandbox_port_in_use(data: Path) -> int:
+    try:
+        return int(sandbox_port_file(data).read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return 8001
 
 
 def _socket_folder(data: Path, server: str, socket: str) -> Path:

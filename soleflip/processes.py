@@ -79,9 +79,10 @@ class Group:
         for process in self.processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.popen.wait(max(0.0, deadline - time.monotonic()))
-        end_marked(self._environ[MARK], seconds=0)
         for process in self.processes:
+            process.popen.kill()
             process.popen.wait()
+        end_marked(self._environ[MARK], seconds=0)
         for reader in self._readers:
             reader.join(5)
 
