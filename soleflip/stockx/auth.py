@@ -96,6 +96,7 @@ class Auth:
         cache: redis.Redis,
         name: str,
         clock: Callable[[], datetime],
+        speed: float = 1.0,
         encryption_keys: Sequence[str] = (),
     ) -> None:
         self._url = auth_url.rstrip("/")
@@ -107,6 +108,7 @@ class Auth:
         self._key = f"{{{name}-token}}:access"
         self._lock_key = f"{{{name}-token}}:refreshing"
         self._clock = clock
+        self._speed = speed
         self._fernet = MultiFernet([Fernet(key) for key in encryption_keys or (_derived_key(client_secret),)])
 
     def authorize_url(self, state: str, redirect_uri: str, code_challenge: str | None = None) -> str:
@@ -188,7 +190,7 @@ class Auth:
             raise StockXUnavailable(f"StockX's sign-in does not answer ({type(error).__name__}).") from error
         log.info("stockx_call", operation=form["grant_type"], lane="token", status=response.status_code)
         if response.status_code == 429:
-            until = retry_after(response, self._clock()) or self._clock() + EARLY
+            until = retry_after(response, self._clock(), self._speed) or self._clock() + EARLY
             raise RateLimited("StockX's sign-in asks us to pause.", until=until)
         try:
             answer = read_json(response)

@@ -83,8 +83,9 @@ class Budget:
     """The budget of one StockX application.
 
     `rate` is in requests per real second; a sandbox that runs faster than time has a higher one, and the five
-    minutes of the batch window shrink with it. `clock` gives the UTC time by which days are counted and blocks end.
-    `name` keeps the budgets of two applications on one Redis apart.
+    minutes of the batch window shrink with it. `clock` gives the UTC time by which days are counted and blocks end,
+    `speed` its seconds per real second: by default the rate, at least 1, since a sandbox's rate is its speed and a
+    block that lasts too long does less harm than one too short. `name` keeps two applications on one Redis apart.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Budget:
         rate: float = 1.0,
         day_limit: int = 25_000,
         clock: Callable[[], datetime],
+        speed: float | None = None,
         name: str = "stockx",
     ) -> None:
         if rate <= 0:
@@ -103,6 +105,7 @@ class Budget:
         self.rate = rate
         self.day_limit = day_limit
         self.clock = clock
+        self.speed = speed or max(1.0, rate)
         self.interval = 1.02 / rate + 0.001
         self._acquire = client.register_script(ACQUIRE)
         self._done = client.register_script(DONE)
@@ -154,6 +157,7 @@ class Budget:
                 args=[
                     now.timestamp(),
                     min(until, now + LONGEST_BLOCK).timestamp() if until else 0,
+                    self.speed,
                 ],
             )
         return datetime.fromtimestamp(float(reply), UTC)
@@ -202,16 +206,16 @@ class Budget:
     def _raise_unless_soon(self, verdict: str, lane: Lane, pause: float, left: float) -> None:
         """Raise when the obstacle lasts longer than the caller can wait.
 
-        A block is told in seconds of the clock, which may run `rate` times as fast as the machine's.
+        The day and a block are told in seconds of the clock, all else in real ones.
         """
         if verdict in ("day", "items_day"):
-            raise self._exhausted(verdict, lane, _to_midnight(self.clock()))
-        real = pause / max(1.0, self.rate) if verdict == "blocked" else pause
+            raise self._exhausted(verdict, lane, _to_midnight(self.clock()) / self.speed)
+        real = pause / self.speed if verdict == "blocked" else pause
         if real > left:
-            raise self._exhausted(verdict, lane, pause)
+            raise self._exhausted(verdict, lane, real)
 
     def _exhausted(self, reason: str, lane: Lane, seconds: float) -> BudgetExhausted:
-        until = self.clock() + timedelta(seconds=seconds)
+        until = self.clock() + timedelta(seconds=seconds * self.speed)
         texts = {
             "day": f"The day's StockX requests for {lane} are used up",
             "items_day": "The day's StockX batch items are used up",

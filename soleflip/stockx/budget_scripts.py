@@ -67,7 +67,7 @@ end
 local wake = free_at - now
 if holder ~= '' then
   wake = tonumber(slot[3]) + interval - now
-  if wake <= 0 then wake = math.min(free_at - now, math.max(2000, interval / 10)) end
+  if wake <= 0 then wake = math.min(free_at - now, math.max(4000, interval / 10)) end
 end
 wake = math.max(wake, 0) + before * interval
 redis.call('ZADD', KEYS[2], now + wake + 500000, ticket)
@@ -85,14 +85,14 @@ if slot[2] == ARGV[1] then redis.call('HSET', KEYS[1], 'holder', '') end
 return 1
 """
 
-# KEYS: blocked, strikes. ARGV: clock (s), until (s, 0 = not told). Blocks only ever grow; untold ones double from 5 s
-# to an hour, and an hour without any forgets them.
+# KEYS: blocked, strikes. ARGV: clock (s), until (s, 0 = not told), clock seconds per real one. Blocks only ever grow;
+# untold ones double from 5 real seconds to an hour, and an hour without any forgets them.
 PENALISE = """
 local now, until_ = tonumber(ARGV[1]), tonumber(ARGV[2])
 if until_ == 0 then
   local strikes = redis.call('INCR', KEYS[2])
   redis.call('EXPIRE', KEYS[2], 3600)
-  until_ = now + math.min(3600, 5 * 2 ^ math.min(strikes - 1, 20))
+  until_ = now + math.min(3600, 5 * 2 ^ math.min(strikes - 1, 20)) * tonumber(ARGV[3])
 end
 local blocked = tonumber(redis.call('GET', KEYS[1]) or '0')
 if blocked > now + 86400 then blocked = 0 end

@@ -55,6 +55,7 @@ class StockX(ListingCalls, BatchCalls, OrderCalls, CatalogCalls):
             cache=budget.redis,
             name=budget.name,
             clock=clock,
+            speed=budget.speed,
             encryption_keys=encryption_keys,
         )
         self._transport = Transport(

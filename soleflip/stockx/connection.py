@@ -127,11 +127,14 @@ def error_text(response: requests.Response) -> str:
     return "no reason given"
 
 
-def retry_after(response: requests.Response, now: datetime) -> datetime | None:
-    """Return the time (UTC) before which StockX wants no further call, from seconds or a date; None when not told."""
+def retry_after(response: requests.Response, now: datetime, speed: float) -> datetime | None:
+    """Return the time before which StockX wants no further call, from seconds or a date; None when not told.
+
+    `now` and the answer are in UTC on the client's clock, which runs `speed` times as fast as the seconds of a header.
+    """
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return now + timedelta(seconds=min(int(text), 86_400))
+        return now + timedelta(seconds=min(int(text), 86_400) * speed)
     try:
         until = parsedate_to_datetime(text)
     except (TypeError, ValueError):

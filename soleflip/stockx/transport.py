@@ -88,7 +88,7 @@ class Transport:
         self._connection = connection
         self._slot_wait = slot_wait
         self._before_write = before_write or (lambda: None)
-        pace = max(1.0, budget.rate)
+        pace = budget.speed
         self._reading = stamina.RetryingCaller(
             attempts=READ_ATTEMPTS,
             timeout=READ_SECONDS,
@@ -132,7 +132,7 @@ class Transport:
     def _is_worth_another_try(self, error: Exception) -> bool | float:
         """Retry what is temporary; a pause that StockX asked for is kept by the budget, if it is short enough."""
         if isinstance(error, RateLimited):
-            pause = (error.until - self._clock()).total_seconds() / max(1.0, self._budget.rate)
+            pause = (error.until - self._clock()).total_seconds() / self._budget.speed
             return pause <= self._slot_wait and 0.0
         return isinstance(error, StockXUnavailable)
 
@@ -194,7 +194,7 @@ class Transport:
         status = response.status_code
         if 200 <= status < 300:
             return None
-        until = retry_after(response, self._clock())
+        until = retry_after(response, self._clock(), self._budget.speed)
         if status == 429:
             until = self._budget.penalise(until)
             return RateLimited(f"StockX limits our requests until {until:%Y-%m-%d %H:%M:%S} UTC.", until=until)
