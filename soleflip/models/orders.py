@@ -16,6 +16,13 @@ from soleflip.models.listings import StockxListing
 from soleflip.models.stock import Item
 
 
+UNSETTLED = (
+    "source = 'stockx' AND order_status <> 'cancelled' AND (realised_at IS NULL OR"
+    " (order_status = 'completed' AND payout_status NOT IN ('PAYOUTCOMPLETED', 'COMPLETED')))"
+)
+"""Orders that StockX may still have to tell us something about."""
+
+
 class StockxOrder(Base):
     """A sale, from match to payout; amounts in `currency` as StockX states them.
 
@@ -30,6 +37,7 @@ class StockxOrder(Base):
         Index("idx_orders_status", "order_status"),
         Index("ix_stockx_orders_sold_at", "sold_at", "id"),
         Index("ix_stockx_orders_review", "sold_at", postgresql_where=text("match_state = 'review'")),
+        Index("ix_stockx_orders_unsettled", "sold_at", postgresql_where=text(UNSETTLED)),
         Index("ix_stockx_orders_open", "ship_by", postgresql_where=text("order_status IN ('pending', 'shipped')")),
         {"schema": "selling"},
     )
@@ -191,6 +199,7 @@ class ProfitDay(Base):
     cost: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     other: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     unknown_sales: Mapped[int]
+    unknown_revenue: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     unknown_payout: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     profit: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     computed_at: Mapped[Moment]

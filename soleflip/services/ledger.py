@@ -1,0 +1,289 @@
+"""The books: entries of sales, write-offs and penalties, and the stored sums of each day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Numeric, Select, case, func, literal, select, text, union
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from soleflip.domain import ledger as domain
+from soleflip.domain.analytics import bounds
+from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.ledger import Cost, Posting
+from soleflip.domain.money import ZERO, cents, percent
+from soleflip.domain.orders import Line, Stage, status_of
+from soleflip.models import AuditEntry, Item, LedgerEntry, PayoutLine, ProfitDay, Purchase, StockxListing, StockxOrder
+from soleflip.services import rates
+from soleflip.services.runs import Books
+
+DAY_LOCK = 7420100
+
+
+def settle(session: Session, order: StockxOrder, books: Books, now: datetime) -> set[date]:
+    """Make the books say what an order now says; returns the days whose sums changed. Doing it twice is doing it once.
+
+    A final payout books the sale, its payout lines and the item's cost at the time of the sale. An ended order
+    reverses all of it at the time it ended. Anything else leaves the books alone.
+    """
+    status = status_of(order.stockx_status)
+    realised = order.source == "report" or status.realised
+    ended = status.stage is Stage.ENDED
+    if not ended and (not realised or order.net_proceeds is None):
+        return set()
+    session.execute(select(StockxOrder.id).where(StockxOrder.id == order.id).with_for_update())
+    entries = session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order.id)).all()
+    cost = None if ended else _cost(session, order)
+    wanted = () if ended else domain.postings_of_sale(order.sale_price, order.currency, _lines(session, order), cost)
+    plan = domain.plan(wanted, entries)
+    by_id = {entry.id: entry for entry in entries}
+    ended_at = order.stockx_updated_at or now
+    added = [_reversal(by_id[key], ended_at if ended else by_id[key].booked_at) for key in plan.reverse]
+    added += [_entry(session, order, posting, books) for posting in plan.post]
+    session.add_all(added)
+    order.realised_at = None if ended else order.realised_at or order.stockx_updated_at or now
+    session.flush()
+    _write_profit(order, cost, books)
+    return {entry.booked_at.astimezone(books.timezone).date() for entry in added}
+
+
+def settle_and_refresh(session: Session, order: StockxOrder, books: Books, now: datetime) -> None:
+    """Settle one order and refresh the stored sums of the days it touched."""
+    refresh_days(session, settle(session, order, books, now), books, now)
+
+
+def catch_up(session: Session, books: Books, now: datetime) -> int:
+    """Book the costs that became known after their sale; returns how many sales got one."""
+    booked = select(LedgerEntry.order_id).where(LedgerEntry.kind == "cost").correlate(None)
+    query = (
+        select(StockxOrder)
+        .join(Item, Item.id == StockxOrder.item_id)
+        .where(StockxOrder.realised_at.is_not(None), Item.cost.is_not(None), StockxOrder.net_profit.is_(None))
+        .where(StockxOrder.id.not_in(booked.where(LedgerEntry.order_id.is_not(None))))
+    )
+    orders = session.scalars(query).all()
+    days: set[date] = set()
+    for order in orders:
+        days |= settle(session, order, books, now)
+    refresh_days(session, days, books, now)
+    return len(orders)
+
+
+def write_off(session: Session, item_id: UUID, reason: str, *, actor: str, books: Books, now: datetime) -> LedgerEntry:
+    """Take an unsold item out of stock and book its cost as a loss; raises InvalidInput when its cost is unknown."""
+    item = session.get(Item, item_id, with_for_update=True)
+    if item is None:
+        raise NotFound("There is no such item.")
+    if item.state in ("sold", "written_off", "listed", "reserved"):
+        raise Conflict(f"This pair is {item.state.replace('_', ' ')}, so it can't be written off.")
+    if item.cost is None:
+        raise InvalidInput("Enter what this pair cost first, then write it off.", field="cost")
+    posting = Posting("write_off", f"Write-off: {reason}"[:200], -item.cost, item.currency)
+    entry = _posted(posting, books, _cost_day(session, item), now)
+    entry.item_id = item.id
+    item.state = "written_off"
+    session.add(entry)
+    _audit(session, actor, "write off", str(item.id), {"amount": str(posting.amount), "reason": reason})
+    refresh_days(session, {now.astimezone(books.timezone).date()}, books, now)
+    return entry
+
+
+def book_penalty(
+    session: Session, order_id: UUID, amount: Decimal, reason: str, *, actor: str, books: Books, now: datetime
+) -> LedgerEntry:
+    """Book what StockX charged beside the payout, as a positive amount in the order's currency."""
+    order = session.get(StockxOrder, order_id)
+    if order is None:
+        raise NotFound("There is no such order.")
+    if not amount.is_finite() or amount <= 0:
+        raise InvalidInput("A penalty is an amount above zero.", field="amount")
+    posting = Posting("penalty", f"Penalty: {reason}"[:200], -cents(amount), order.currency)
+    entry = _posted(posting, books, now.date(), now)
+    entry.order_id, entry.item_id = order.id, order.item_id
+    session.add(entry)
+    _audit(session, actor, "penalty", order.stockx_order_number, {"amount": str(posting.amount), "reason": reason})
+    refresh_days(session, {now.astimezone(books.timezone).date()}, books, now)
+    return entry
+
+
+def reverse(session: Session, entry_id: int, *, actor: str, books: Books, now: datetime) -> LedgerEntry:
+    """Reverse a penalty or a write-off that was booked by hand; raises Conflict when it is reversed already."""
+    entry = session.get(LedgerEntry, entry_id)
+    if entry is None:
+        raise NotFound("There is no such entry.")
+    if entry.kind in domain.FOLLOWED or entry.reverses_id is not None:
+        raise Conflict("Only penalties and write-offs are reversed by hand; sales follow StockX.")
+    if session.scalar(select(LedgerEntry.id).where(LedgerEntry.reverses_id == entry_id)):
+        raise Conflict("This entry is reversed already.")
+    reversal = _reversal(entry, now)
+    session.add(reversal)
+    if entry.kind == "write_off" and entry.item_id is not None:
+        item = session.get_one(Item, entry.item_id)
+        item.state = "in_stock"
+    _audit(session, actor, "reverse entry", str(entry_id), {"amount": str(reversal.amount)})
+    refresh_days(session, {now.astimezone(books.timezone).date()}, books, now)
+    return reversal
+
+
+def entries_of(session: Session, order_id: UUID) -> list[LedgerEntry]:
+    """Return an order's lines of the books, oldest first."""
+    query = select(LedgerEntry).where(LedgerEntry.order_id == order_id).order_by(LedgerEntry.id)
+    return list(session.scalars(query))
+
+
+def sums_by_order(start: datetime, end: datetime, currency: str) -> Select[Any]:
+    """Select the sums of each order between two moments, in one currency of the books: what every figure is made of.
+
+    `sales` and `costs` count entries, a reversal as minus one; where they differ, the cost is unknown.
+    """
+    sign = case((LedgerEntry.reverses_id.is_(None), 1), else_=-1)
+
+    def amount(*kinds: str) -> Any:
+        return func.coalesce(func.sum(LedgerEntry.books_amount).filter(LedgerEntry.kind.in_(kinds)), 0)
+
+    def count(kind: str) -> Any:
+        return func.coalesce(func.sum(sign).filter(LedgerEntry.kind == kind), 0)
+
+    return (
+        select(
+            LedgerEntry.order_id,
+            count("sale").label("sales"),
+            count("cost").label("costs"),
+            amount("sale").label("revenue"),
+            amount("adjustment").label("fees"),
+            (-amount("cost")).label("cost"),
+            amount("penalty", "write_off").label("other"),
+        )
+        .where(LedgerEntry.booked_at >= start, LedgerEntry.booked_at < end, LedgerEntry.books_currency == currency)
+        .group_by(LedgerEntry.order_id)
+    )
+
+
+def totals(sums: Any) -> list[Any]:
+    """Return the columns that add up `sums_by_order` to the fields of Figures, in their order."""
+    unknown = sums.c.sales != sums.c.costs
+    zero = literal(ZERO, Numeric)
+    return [
+        func.coalesce(func.sum(sums.c.sales), 0).label("sales"),
+        func.coalesce(func.sum(sums.c.revenue), zero).label("revenue"),
+        func.coalesce(func.sum(sums.c.fees), zero).label("fees"),
+        func.coalesce(func.sum(sums.c.cost), zero).label("cost"),
+        func.coalesce(func.sum(sums.c.other), zero).label("other"),
+        func.coalesce(func.sum(sums.c.sales - sums.c.costs).filter(unknown), 0).label("unknown_sales"),
+        func.coalesce(func.sum(sums.c.revenue).filter(unknown), zero).label("unknown_revenue"),
+        func.coalesce(func.sum(sums.c.revenue + sums.c.fees).filter(unknown), zero).label("unknown_payout"),
+    ]
+
+
+def refresh_days(session: Session, days: Iterable[date], books: Books, now: datetime) -> None:
+    """Store the sums of these days anew (days of the operator's time zone), one after the other under a lock."""
+    for day in sorted(days):
+        session.execute(text("SELECT pg_advisory_xact_lock(:room, :day)"), {"room": DAY_LOCK, "day": day.toordinal()})
+        sums = sums_by_order(*bounds(day, day, books.timezone), books.currency).subquery()
+        row = session.execute(select(*totals(sums))).one()
+        values = dict(row._mapping)
+        values["profit"] = row.revenue + row.fees - row.unknown_payout - row.cost + row.other
+        values["computed_at"] = now
+        key = {"day": day, "timezone": books.timezone.key, "currency": books.currency}
+        statement = insert(ProfitDay).values(**key, **values)
+        session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+
+
+def refresh_all(session: Session, books: Books, now: datetime) -> int:
+    """Store the sums of every day that has or had an entry; returns how many. For a new time zone or currency."""
+    day = func.date(func.timezone(books.timezone.key, LedgerEntry.booked_at))
+    stored = select(ProfitDay.day).where(ProfitDay.timezone == books.timezone.key, ProfitDay.currency == books.currency)
+    days = session.scalars(union(select(day), stored)).all()
+    refresh_days(session, days, books, now)
+    return len(days)
+
+
+def _lines(session: Session, order: StockxOrder) -> list[Line]:
+    rows = session.scalars(
+        select(PayoutLine).where(PayoutLine.order_id == order.id).order_by(PayoutLine.position)
+    ).all()
+    return [Line(row.name, row.kind, row.amount, row.percentage) for row in rows]
+
+
+def _cost(session: Session, order: StockxOrder) -> Cost | None:
+    """The cost of the order's item; that of its listing where there is no item; None when nobody knows."""
+    if order.item_id is not None:
+        item = session.get_one(Item, order.item_id)
+        return Cost(item.cost, item.currency) if item.cost is not None else None
+    if order.listing_id is not None:
+        listing = session.get_one(StockxListing, order.listing_id)
+        return Cost(listing.buy_price, listing.currency) if listing.buy_price is not None else None
+    return None
+
+
+def _cost_day(session: Session, item: Item) -> date:
+    """The day whose rate a cost takes: that of its purchase document, else when we first knew the item."""
+    purchase = session.get(Purchase, item.purchase_id) if item.purchase_id else None
+    return (purchase and purchase.purchased_on) or item.created_at.date()
+
+
+def _entry(session: Session, order: StockxOrder, posting: Posting, books: Books) -> LedgerEntry:
+    day = order.sold_at.astimezone(books.timezone).date()
+    if posting.kind == "cost" and order.item_id is not None:
+        day = _cost_day(session, session.get_one(Item, order.item_id))
+    entry = _posted(posting, books, day, order.sold_at)
+    entry.order_id, entry.item_id = order.id, order.item_id
+    return entry
+
+
+def _posted(posting: Posting, books: Books, rate_day: date, booked_at: datetime) -> LedgerEntry:
+    rate = rates.rate(posting.currency, books.currency, rate_day)
+    return LedgerEntry(
+        kind=posting.kind,
+        name=posting.name,
+        amount=posting.amount,
+        currency=posting.currency,
+        books_amount=cents(posting.amount * rate.value),
+        books_currency=books.currency,
+        rate=rate.value,
+        rate_source=rate.source,
+        rate_date=rate.day,
+        booked_at=booked_at,
+    )
+
+
+def _reversal(entry: LedgerEntry, booked_at: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        order_id=entry.order_id,
+        item_id=entry.item_id,
+        kind=entry.kind,
+        name=f"Reversal: {entry.name}"[:200],
+        amount=-entry.amount,
+        currency=entry.currency,
+        books_amount=-entry.books_amount,
+        books_currency=entry.books_currency,
+        rate=entry.rate,
+        rate_source=entry.rate_source,
+        rate_date=entry.rate_date,
+        booked_at=booked_at,
+        reverses_id=entry.id,
+    )
+
+
+def _write_profit(order: StockxOrder, cost: Cost | None, books: Books) -> None:
+    """Keep the sale's own figures beside it, in its currency, for lists; they follow the ledger."""
+    known = None
+    if cost is not None and order.net_proceeds is not None and order.realised_at is not None:
+        day = order.sold_at.astimezone(books.timezone).date()
+        known = cents(cost.amount * rates.rate(cost.currency, order.currency, day).value)
+    order.original_buy_price = known
+    payout = order.net_proceeds or ZERO
+    order.gross_profit = order.sale_price - known if known is not None else None
+    order.net_profit = payout - known if known is not None else None
+    order.actual_margin = percent(payout - known, order.sale_price) if known is not None else None
+    order.roi = percent(payout - known, known) if known is not None else None
+
+
+def _audit(session: Session, actor: str, act: str, subject: str, after: dict[str, Any]) -> None:
+    session.add(AuditEntry(actor=actor, act=act, subject=subject, after=after))
+    session.flush()
