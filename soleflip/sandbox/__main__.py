@@ -1,0 +1,59 @@
+"""`python -m soleflip.sandbox run|seed`: the sandbox on its own, for a client in any language."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import API_KEY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, seed_world, serve
+from .store import StoreUnusable
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run or seed a sandbox from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m soleflip.sandbox", description="A StockX of your own over HTTP.")
+    parser.add_argument(
+        "--database", type=Path, default=Path("sandbox.db"), help="the world's file (default sandbox.db)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="dice of a new world (default 1)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve until Ctrl-C")
+    run.add_argument("--host", default="127.0.0.1")
+    run.add_argument("--port", type=int, default=8001)
+    run.add_argument("--speed", type=float, default=60.0, help="sandbox seconds per real second (default 60)")
+    run.add_argument("--control", action="store_true", help="open the control interface under /_sandbox/")
+    run.add_argument("--no-limits", action="store_true", help="answer as fast as possible")
+    learn = commands.add_parser("seed", help="teach the world the products of a shop feed (Awin CSV or CSV.GZ)")
+    learn.add_argument("feed", type=Path)
+    learn.add_argument("--currency", default="EUR", help="of prices without one (default EUR)")
+    given = parser.parse_args(arguments)
+    try:
+        if given.command == "seed":
+            report = seed_world(given.feed, given.database, seed=given.seed, currency=given.currency)
+            _tell(f"{report.products} products, {report.variants} variants ({report.new_variants} new)")
+            return 0
+        _tell(f"http://{given.host}:{given.port}/v2  client {CLIENT_ID}  secret {CLIENT_SECRET}  key {API_KEY}")
+        _tell(f"refresh token {REFRESH_TOKEN}")
+        serve(
+            port=given.port,
+            database=given.database,
+            speed=given.speed,
+            seed=given.seed,
+            control=given.control,
+            host=given.host,
+            limits=not given.no_limits,
+        )
+    except (OSError, StoreUnusable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,339 @@
+"""The thirty documented operations: each takes what was asked and answers with a status and a JSON value."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from . import batches, catalog, limits, listings, orders, paper, views
+from .clock import DAY, parse_iso
+from .document import Operation
+from .errors import ApiError
+from .records import Batch, Listing, Order
+from .world import World
+
+LONG_HISTORY = 200  # operations of a listing come on one page until there are more
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to a documented operation, already validated against the document."""
+
+    world: World
+    operation: Operation
+    path: dict[str, str]
+    query: dict[str, Any]
+    body: dict[str, Any]
+    base: str
+    repeat_page: bool = False
+
+
+Answer = tuple[int, Any]
+
+
+def page(call: Call, name: str, records: list[Any], show: Callable[[Any], dict[str, Any]], size: int) -> Answer:
+    """One numbered page; under the fault duplicate_page every page from the second shows the one before."""
+    number = call.query.get("pageNumber", 1)
+    size = call.query.get("pageSize", size)
+    start = (number - 1 - (call.repeat_page and number > 1)) * size
+    shown = records[start : start + size]
+    return 200, {
+        "count": len(records),
+        "pageSize": len(shown),
+        "pageNumber": number,
+        "hasNextPage": start + size < len(records),
+        name: [show(record) for record in shown],
+    }
+
+
+def listing_of(call: Call) -> Listing:
+    """The listing of the path."""
+    found = call.world.listings.get(call.path["listingId"])
+    if found is None:
+        raise ApiError(call.operation.missing(), "Listing not found")
+    return found
+
+
+def order_of(call: Call) -> Order:
+    """The order of the path."""
+    found = call.world.orders.get(call.path["orderNumber"])
+    if found is None:
+        raise ApiError(call.operation.missing(), "Order not found")
+    return found
+
+
+def create(call: Call) -> Answer:
+    """POST /selling/listings."""
+    return 201, views.accepted(listings.create(call.world, call.body), call.base)
+
+
+def all_listings(call: Call) -> Answer:
+    """GET /selling/listings."""
+    world, query = call.world, call.query
+    hidden = () if world.settings.deleted_in_lists else ("DELETED",)
+    first, last = _days(query)
+    found = [
+        record
+        for record in world.listings.values()
+        if record.status not in hidden
+        and (query.get("isExpired") or not record.expired)
+        and first <= record.created < last
+        and _among(query, "productIds", record.product_id)
+        and _among(query, "variantIds", record.variant_id)
+        and _among(query, "batchIds", record.batch_id)
+        and _among(query, "listingStatuses", record.status)
+        and _among(query, "inventoryTypes", record.inventory_type)
+        and not query.get("initiatedShipmentDisplayIds")
+    ]
+    found.sort(key=lambda record: (record.created, record.number), reverse=True)
+    return page(call, "listings", found, lambda record: views.listing(world, record), 10)
+
+
+def find_listing(call: Call) -> Answer:
+    """GET /selling/listings/{listingId}."""
+    return 200, views.listing_details(call.world, listing_of(call))
+
+
+def change_listing(kind: str) -> Callable[[Call], Answer]:
+    """PATCH, DELETE, activate and deactivate of a listing."""
+
+    def change(call: Call) -> Answer:
+        return 200, views.accepted(listings.change(call.world, listing_of(call), kind, call.body), call.base)
+
+    return change
+
+
+def listing_operations(call: Call) -> Answer:
+    """GET /selling/listings/{listingId}/operations, newest first; the cursor names a place."""
+    done = [call.world.operations[key] for key in reversed(listing_of(call).operation_ids)]
+    start, size = 0, call.query.get("pageSize", LONG_HISTORY if len(done) > LONG_HISTORY else len(done))
+    if "cursor" in call.query:
+        try:
+            start = int(urlsafe_b64decode(call.query["cursor"].encode()).decode().removeprefix("after:"))
+        except ValueError:
+            raise ApiError(400, "cursor is not one that was given out") from None
+        if not 0 <= start <= len(done):
+            raise ApiError(400, "cursor is not one that was given out")
+    after = start + size
+    following = urlsafe_b64encode(f"after:{after}".encode()).decode() if after < len(done) else None
+    return 200, {"nextCursor": following, "operations": [views.operation(entry) for entry in done[start:after]]}
+
+
+def one_operation(call: Call) -> Answer:
+    """GET /selling/listings/{listingId}/operations/{operationId}."""
+    found = call.world.operations.get(call.path["operationId"])
+    if found is None or found.listing_id != listing_of(call).listing_id:
+        raise ApiError(call.operation.missing(), "Operation not found")
+    return 200, views.operation(found)
+
+
+def start_batch(kind: str) -> Callable[[Call], Answer]:
+    """POST of a create, update or delete batch."""
+
+    def start(call: Call) -> Answer:
+        items = call.body["items"]
+        if not 1 <= len(items) <= batches.MOST_ITEMS:
+            raise ApiError(400, f"items must hold 1 to {batches.MOST_ITEMS} entries")
+        count = sum(_quantity(item) for item in items)
+        if count > batches.MOST_ITEMS:
+            raise ApiError(400, f"quantities must add up to at most {batches.MOST_ITEMS}")
+        for item in items:
+            listings.parse_wish(call.world, item, keep=True)
+        limits.spend_batch_items(call.world, count)
+        return 200, views.batch(batches.start(call.world, kind, items))
+
+    return start
+
+
+def _quantity(item: dict[str, Any]) -> int:
+    quantity = item.get("quantity", 1)
+    if not float(quantity).is_integer() or quantity < 1:
+        raise ApiError(400, "quantity must be a whole number above 0")
+    return int(quantity)
+
+
+def batch_of(call: Call, kind: str) -> Batch:
+    """The batch of the path, if it is of that kind."""
+    found = call.world.batches.get(call.path["batchId"])
+    if found is None or found.kind != kind:
+        raise ApiError(call.operation.missing(), "Batch not found")
+    return found
+
+
+def batch_state(kind: str) -> Callable[[Call], Answer]:
+    """GET of the state of a batch."""
+    return lambda call: (200, views.batch(batch_of(call, kind)))
+
+
+def batch_items(kind: str) -> Callable[[Call], Answer]:
+    """GET of the items of a batch."""
+
+    def items(call: Call) -> Answer:
+        found = batch_of(call, kind)
+        wanted = call.query.get("status")
+        return 200, {
+            "items": [views.batch_item(found, item) for item in found.items if wanted in (None, item["status"])]
+        }
+
+    return items
+
+
+def active_orders(call: Call) -> Answer:
+    """GET /selling/orders/active: newest first, or the most urgent first."""
+    found = _orders(call, orders.ACTIVE)
+    if call.query.get("sortOrder") == "SHIPBYDATE":
+        found.sort(key=lambda record: (record.ship_by, record.number))
+    return page(call, "orders", found, lambda record: views.order(call.world, record), 10)
+
+
+def past_orders(call: Call) -> Answer:
+    """GET /selling/orders/history."""
+    found = _orders(call, orders.HISTORICAL)
+    return page(call, "orders", found, lambda record: views.order(call.world, record), 10)
+
+
+def _orders(call: Call, statuses: Iterable[str]) -> list[Order]:
+    query = call.query
+    first, last = _days(query)
+    found = [
+        record
+        for record in call.world.orders.values()
+        if record.status in statuses
+        and query.get("orderStatus") in (None, record.status)
+        and query.get("productId") in (None, record.product_id)
+        and query.get("variantId") in (None, record.variant_id)
+        and _among(query, "inventoryTypes", record.inventory_type)
+        and not query.get("initiatedShipmentDisplayIds")
+        and first <= record.created < last
+    ]
+    found.sort(key=lambda record: (record.created, record.number), reverse=True)
+    return found
+
+
+def one_order(call: Call) -> Answer:
+    """GET /selling/orders/{orderNumber}."""
+    return 200, views.order_details(call.world, order_of(call), call.base)
+
+
+def order_documents(call: Call) -> Answer:
+    """GET /selling/orders/{orderNumber}/shipping-document, for Direct orders."""
+    record = order_of(call)
+    if record.inventory_type != "DIRECT":
+        raise ApiError(400, "Shipping documents as JSON exist for Direct orders only")
+    address = f"{call.base}/selling/orders/{record.order_number}/shipping-document/{record.shipping_id}"
+    return 200, {
+        "shippingDocuments": {
+            "requiredDocuments": {"packingSlip": address},
+            "additionalDocumentsRequired": False,
+            "thermalLabelOnly": None,
+            "sellerShippingInstructions": {"normalLabel": {"en": address}, "thermalLabel": {"en": address}},
+        }
+    }
+
+
+def order_paper(call: Call) -> Answer:
+    """GET /selling/orders/{orderNumber}/shipping-document/{shippingId}, a PDF."""
+    record = order_of(call)
+    if record.shipping_id != call.path["shippingId"]:
+        raise ApiError(call.operation.missing(), "Shipping document not found")
+    return 200, paper.pdf([f"Order {record.order_number}", f"Tracking {record.tracking_number}", record.shipping_id])
+
+
+def search(call: Call) -> Answer:
+    """GET /catalog/search."""
+    return page(call, "products", catalog.search(call.world, call.query["query"]), views.product, 10)
+
+
+def one_product(call: Call) -> Answer:
+    """GET /catalog/products/{productId}."""
+    found = catalog.product(call.world, call.path["productId"], call.operation.missing())
+    return 200, views.product_details(call.world, found)
+
+
+def all_variants(call: Call) -> Answer:
+    """GET /catalog/products/{productId}/variants."""
+    owner = catalog.product(call.world, call.path["productId"], call.operation.missing())
+    return 200, [views.variant(call.world, call.world.variants[key]) for key in owner.variant_ids]
+
+
+def one_variant(call: Call) -> Answer:
+    """GET /catalog/products/{productId}/variants/{variantId}."""
+    found = catalog.variant(call.world, call.path["productId"], call.path["variantId"], call.operation.missing())
+    return 200, views.variant(call.world, found)
+
+
+def variant_market(call: Call) -> Answer:
+    """GET .../variants/{variantId}/market-data: suggestions take our own asks into account."""
+    if "country" in call.query:
+        raise ApiError(400, "country is no longer accepted")
+    found = catalog.variant(call.world, call.path["productId"], call.path["variantId"], call.operation.missing())
+    return 200, catalog.market_data(call.world, found, call.query.get("currencyCode", "USD"), spare_own=True)
+
+
+def product_market(call: Call) -> Answer:
+    """GET .../products/{productId}/market-data: suggestions ignore whose asks they undercut."""
+    owner = catalog.product(call.world, call.path["productId"], call.operation.missing())
+    currency = call.query.get("currencyCode", "USD")
+    variants = [call.world.variants[key] for key in owner.variant_ids]
+    return 200, [catalog.market_data(call.world, found, currency, spare_own=False) for found in variants]
+
+
+def variant_by_gtin(call: Call) -> Answer:
+    """GET /catalog/products/variants/gtins/{gtin}."""
+    gtin = call.path["gtin"]
+    if not catalog.is_gtin(gtin):
+        raise ApiError(400, "Invalid GTIN")
+    found = catalog.by_gtin(call.world, gtin)
+    if found is None:
+        raise ApiError(call.operation.missing(), "No variant has this GTIN")
+    return 200, views.variant(call.world, found)
+
+
+def _among(query: dict[str, Any], name: str, value: str | None) -> bool:
+    return name not in query or value in query[name].split(",")
+
+
+def _days(query: dict[str, Any]) -> tuple[int, int]:
+    """The creation times that fromDate and toDate allow; a bare toDate includes its whole UTC day."""
+    try:
+        first = parse_iso(query["fromDate"]) if "fromDate" in query else -(10**18)
+        last = parse_iso(query["toDate"]) if "toDate" in query else 10**18
+    except ValueError:
+        raise ApiError(400, "fromDate and toDate must be dates as YYYY-MM-DD") from None
+    return first, last + (DAY if len(query.get("toDate", "")) == 10 else 1)
+
+
+ROUTES: dict[str, Callable[[Call], Answer]] = {
+    "Create": create,
+    "GetAllListings": all_listings,
+    "FindById": find_listing,
+    "Update": change_listing("UPDATE"),
+    "DeleteListing": change_listing("DELETE"),
+    "ActivateListing": change_listing("ACTIVATE"),
+    "DeactivateListing": change_listing("DEACTIVATE"),
+    "GetListingOperations": listing_operations,
+    "FindOperationById": one_operation,
+    "CreateListings": start_batch("create"),
+    "GetListingCreateBatch": batch_state("create"),
+    "GetListingCreateBatchItems": batch_items("create"),
+    "UpdateListings": start_batch("update"),
+    "GetListingUpdateBatch": batch_state("update"),
+    "GetListingUpdateBatchItems": batch_items("update"),
+    "DeleteListings": start_batch("delete"),
+    "GetListingDeleteBatch": batch_state("delete"),
+    "GetListingDeleteBatchItems": batch_items("delete"),
+    "GetOrders": active_orders,
+    "GetHistoricalOrders": past_orders,
+    "GetOrder": one_order,
+    "GetOrderShipmentDocuments": order_documents,
+    "GetOrderShipment": order_paper,
+    "Search": search,
+    "GetProduct": one_product,
+    "GetVariants": all_variants,
+    "GetVariant": one_variant,
+    "GetVariantMarketData": variant_market,
+    "GetProductMarketData": product_market,
+    "GetVariantsByGtin": variant_by_gtin,
+}

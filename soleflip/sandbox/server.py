@@ -1,0 +1,132 @@
+"""A small threaded HTTP/1.1 server for one world: one process, connections kept alive, stopped by a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from . import document
+from .world import World
+from .wsgi import Sandbox
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "sandbox"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = 600
+    server: _Server
+
+    def _answer(self) -> None:
+        """Hand the request to the WSGI application and its answer to the socket."""
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            self.send_error(411, "Length Required")
+            return
+        try:
+            body = b"".join(self.server.app(self._environ(), self._start))
+            self.wfile.write(body if self.command != "HEAD" else b"")
+            self.wfile.flush()
+        except OSError:
+            # Cut on purpose by a fault, or the caller has gone.
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if int(self.headers.get("Content-Length") or 0) > 0 and self.rejected:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = _answer  # noqa: N815
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> Any:
+        code, _, phrase = status.partition(" ")
+        # A body that was too large to read is still in the pipe: the connection cannot be used again.
+        self.rejected = code == "413"
+        self.send_response(int(code), phrase)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.rejected:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        return self.wfile.write
+
+    rejected = False
+
+    def _environ(self) -> dict[str, Any]:
+        address = urlsplit(self.path)
+        environ = {
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(address.path, "latin-1"),
+            "QUERY_STRING": address.query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
+            "SERVER_NAME": str(self.server.server_address[0]),
+            "SERVER_PORT": str(self.server.server_address[1]),
+            "wsgi.input": self.rfile,
+        }
+        environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.headers.items()}
+        return environ
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The world keeps its own log."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], app: Sandbox) -> None:
+        self.app = app
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that went away is no error of ours; anything else is told."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            traceback.print_exc(file=sys.stderr)
+
+
+def serve(
+    *,
+    port: int,
+    database: Path,
+    speed: float = 60,
+    seed: int = 1,
+    control: bool = False,
+    host: str = "127.0.0.1",
+    limits: bool = True,
+) -> None:
+    """Serve the world in `database` until SIGTERM or SIGINT; `seed` counts only when the world is born.
+
+    `speed` is sandbox seconds per real second, `limits` the master switch of the request limits, and `control`
+    opens the control interface under /_sandbox/. OSError when the port is taken.
+    """
+    world = World(database, seed=seed, speed=speed)
+    world.settings.limits = limits
+    document.operations()
+    try:
+        with _Server((host, port), Sandbox(world, control=control)) as server:
+            if threading.current_thread() is threading.main_thread():
+                for name in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(name, lambda *_: _stop(world, server))
+            server.serve_forever(poll_interval=0.2)
+    finally:
+        world.stopping.set()
+        # Under the lock no answer is half-way; what was answered is in the file already.
+        with world.lock:
+            world.save()
+            world.store.close()
+
+
+def _stop(world: World, server: _Server) -> None:
+    world.stopping.set()
+    threading.Thread(target=server.shutdown, daemon=True).start()
