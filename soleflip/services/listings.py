@@ -48,22 +48,21 @@ def move(session: Session, listing: StockxListing, to_state: str, *, cause: str,
     if to_state == "delisted":
         listing.delisted_at = now
     if listing.item_id is not None:
-        _move_item(session, listing, to_state, was_live)
+        _move_item(session, listing, listing.item_id, to_state, was_live)
     session.flush()
 
 
-def _move_item(session: Session, listing: StockxListing, to_state: str, was_live: bool) -> None:
+def _move_item(session: Session, listing: StockxListing, item_id: UUID, to_state: str, was_live: bool) -> None:
     """Keep the item in step: free when the listing ends, taken again when a dead listing turns out alive."""
-    assert listing.item_id is not None
     if to_state in FREED:
-        stock.release(session, listing.item_id)
+        stock.release(session, item_id)
         return
-    if not was_live and to_state in LIVE_STATES and not stock.reserve(session, listing.item_id):
+    if not was_live and to_state in LIVE_STATES and not stock.reserve(session, item_id):
         listing.review = {"why": "This listing is alive on StockX, but its item was given to another listing."}
         listing.item_id = None
         return
     if to_state in ITEM_STATE:
-        stock.move(session, listing.item_id, ITEM_STATE[to_state])
+        stock.move(session, item_id, ITEM_STATE[to_state])
 
 
 def mark_sold(session: Session, listing_id: UUID, *, cause: str, actor: str, now: datetime) -> StockxListing:

@@ -1,0 +1,138 @@
+"""Changes of live listings as the operator or a strategy wants them: price, activate, deactivate, delete.
+
+A wish is a row of `selling.listing_changes`; `change_batches.py` carries the rows of a run out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
+from soleflip.domain.listings import ON_STOCKX
+from soleflip.models import ListingChange, StockxListing
+from soleflip.services import listings
+
+KINDS = ("price", "activate", "deactivate", "delete")
+ALLOWED_FROM = {
+    "price": ON_STOCKX,
+    "activate": frozenset({"inactive", "expired"}),
+    "deactivate": frozenset({"active"}),
+    "delete": frozenset({"active", "inactive", "expired"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A wanted change of one listing; `price` in the listing's currency for `price`, and optional for `activate`."""
+
+    listing_id: UUID
+    kind: str
+    price: Decimal | None = None
+    reason: str = "manual"
+    sentence: str | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of wishes: how many wait to be carried out, and the sentence for each that was refused."""
+
+    waiting: int
+    refused: dict[UUID, str]
+
+
+def ask(
+    session: Session, wishes: Iterable[Wish], *, run_id: UUID, actor: str, now: datetime, state: str = "waiting"
+) -> Asked:
+    """Write wishes down for a run after passing each through the gate; a listing takes one change at a time."""
+    wanted = {wish.listing_id: wish for wish in wishes}
+    rows = session.scalars(
+        select(StockxListing).where(StockxListing.id.in_(wanted)).order_by(StockxListing.id).with_for_update()
+    )
+    accepted: list[dict[str, Any]] = []
+    refused: dict[UUID, str] = {}
+    for row in rows:
+        wish = wanted[row.id]
+        try:
+            price = _checked(session, row, wish)
+        except SoleFlipError as error:
+            refused[row.id] = str(error)
+            continue
+        accepted.append(
+            {
+                "listing_id": row.id,
+                "run_id": run_id,
+                "kind": wish.kind,
+                "state": state,
+                "old_price": row.ask_price,
+                "new_price": price,
+                "reason": wish.reason,
+                "sentence": wish.sentence,
+                "inputs": wish.inputs,
+                "actor": actor,
+                "created_at": now,
+            }
+        )
+    for missing in wanted.keys() - {each["listing_id"] for each in accepted} - refused.keys():
+        refused[missing] = "There is no such listing."
+    if not accepted:
+        return Asked(0, refused)
+    written = session.scalars(
+        insert(ListingChange).values(accepted).on_conflict_do_nothing().returning(ListingChange.listing_id)
+    ).all()
+    for busy in {each["listing_id"] for each in accepted} - set(written):
+        refused[busy] = "Another change of this listing is under way."
+    return Asked(len(written), refused)
+
+
+def _checked(session: Session, row: StockxListing, wish: Wish) -> Decimal | None:
+    """Return the amount that a wish may send, or None for one without an amount; raises why it may not."""
+    if wish.kind not in KINDS:
+        raise InvalidInput(f"{wish.kind} is no change of a listing.")
+    if row.status not in ALLOWED_FROM[wish.kind]:
+        raise Conflict(f"A listing that is {row.status} takes no {wish.kind}.")
+    if wish.kind == "price":
+        if wish.price is None:
+            raise InvalidInput("A price is needed.", field="price")
+        amount = listings.outgoing_ask(session, row, wish.price)
+        if row.ask_price == amount and not wish.inputs.get("renew"):
+            raise Conflict("The ask is at this price already.")
+        return amount
+    if wish.kind == "activate":
+        return listings.outgoing_ask(session, row, wish.price or row.ask_price)
+    return None
+
+
+def undo_prices(session: Session, run_id: UUID, *, new_run_id: UUID, actor: str, now: datetime) -> Asked:
+    """Ask for the prices that a run's changes replaced; each passes the gate like any other amount."""
+    done = session.scalars(
+        select(ListingChange).where(
+            ListingChange.run_id == run_id, ListingChange.state == "done", ListingChange.kind == "price"
+        )
+    ).all()
+    wishes = [
+        Wish(change.listing_id, "price", change.old_price, "manual", "Undo of an earlier change.") for change in done
+    ]
+    if not wishes:
+        raise Conflict("This run changed no price.")
+    return ask(session, wishes, run_id=new_run_id, actor=actor, now=now)
+
+
+def undo_listing(session: Session, run_id: UUID, *, new_run_id: UUID, actor: str, now: datetime) -> Asked:
+    """Ask to delist everything that a listing run put up."""
+    ids = session.scalars(
+        select(StockxListing.id).where(StockxListing.run_id == run_id, StockxListing.status.in_(("active", "inactive")))
+    ).all()
+    if not ids:
+        raise Conflict("Nothing of this run is up any more.")
+    wishes = [Wish(listing_id, "delete", sentence="Undo of the listing run.") for listing_id in ids]
+    return ask(session, wishes, run_id=new_run_id, actor=actor, now=now)

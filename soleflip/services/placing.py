@@ -1,0 +1,110 @@
+"""The confirmed order: pending listings with their items reserved, and the run that puts them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import Conflict
+from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
+from soleflip.services import runs, settings
+from soleflip.services.asks import AskRow, Preview
+from soleflip.services.settings import PricingSettings
+
+
+def order(session: Session, shown: Preview, *, actor: str, now: datetime, created_from: str) -> Run:
+    """Write one pending listing per listable row, reserve its item, and start the run that lists them.
+
+    All rows in a handful of statements, so that 250 rows answer at once. Raises Conflict when nothing is left to
+    list, for instance on a second click.
+    """
+    rows = shown.listable
+    if not rows:
+        raise Conflict("There is nothing to list in this selection: " + _why_nothing(shown))
+    days = settings.load(session, PricingSettings).expires_after_days
+    run = runs.start(session, "list", actor=actor, total=len(rows))
+    items = _take_items(session, rows)
+    listings = [_listing(row, items[row.source], run.id, shown.strategy, created_from, now, days) for row in rows]
+    session.execute(insert(StockxListing), listings)
+    cause = f"Ordered with {len(rows)} pair{'s' if len(rows) > 1 else ''}."
+    session.execute(
+        insert(ListingMove),
+        [
+            {"listing_id": each["id"], "to_status": "pending", "cause": cause, "actor": actor, "at": now}
+            for each in listings
+        ],
+    )
+    acted = [row.opportunity_id for row in rows if row.opportunity_id is not None]
+    if acted:
+        session.execute(update(Opportunity).where(Opportunity.id.in_(acted)).values(state="acted"))
+    session.flush()
+    return run
+
+
+def _why_nothing(shown: Preview) -> str:
+    reasons = sorted({row.refused for row in shown.rows if row.refused})
+    return " ".join(reasons[:3]) or "no row was selected."
+
+
+def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, UUID]:
+    """Reserve the rows' items, making items in state `ordered` for pairs that are yet to be bought."""
+    taken = {row.source: row.item_id for row in rows if row.item_id is not None}
+    if taken:
+        session.execute(update(Item).where(Item.id.in_(taken.values())).values(state="reserved"))
+    made = [row for row in rows if row.item_id is None]
+    new = {row.source: uuid4() for row in made}
+    if made:
+        session.execute(
+            insert(Item),
+            [
+                {
+                    "id": new[row.source],
+                    "product_id": row.product.id,
+                    "variant_id": row.variant.id,
+                    "state": "reserved",
+                    "cost": row.cost,
+                    "currency": row.currency,
+                    "opportunity_id": row.opportunity_id,
+                    "note": "to buy",
+                }
+                for row in made
+            ],
+        )
+    return {**taken, **new}
+
+
+def _listing(
+    row: AskRow, item_id: UUID, run_id: UUID, strategy: str, created_from: str, now: datetime, days: int
+) -> dict[str, object]:
+    """Return the columns of a pending listing; whole days of life, as the operator set."""
+    return {
+        "id": uuid4(),
+        "product_id": row.product.id,
+        "catalog_variant_id": row.variant.id,
+        "item_id": item_id,
+        "stockx_product_id": row.product.stockx_product_id or "",
+        "variant_id": row.variant.stockx_variant_id,
+        "currency": row.currency,
+        "ask_price": row.ask,
+        "original_ask_price": row.ask,
+        "buy_price": row.cost,
+        "expected_profit": row.profit,
+        "expected_margin": row.margin,
+        "floor_price": row.floor,
+        "status": "pending",
+        "is_active": False,
+        "expires_at": now + timedelta(days=days),
+        "current_lowest_ask": row.lowest_ask,
+        "current_highest_bid": row.highest_bid,
+        "source_opportunity_id": row.opportunity_id,
+        "created_from": created_from,
+        "strategy": strategy,
+        "strategy_settings": {},
+        "run_id": run_id,
+        "created_at": now,
+        "updated_at": now,
+    }

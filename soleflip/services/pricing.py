@@ -1,0 +1,252 @@
+"""Repricing: one quote call per product, the strategy and its guards per listing, and only changes are sent.
+
+A run of kind `reprice` takes `dry_run`, `approve` (proposals wait on the Pricing page) and `listing_ids` as params.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from soleflip.domain import pricing
+from soleflip.domain.fees import FeeSchedule
+from soleflip.domain.money import ZERO
+from soleflip.models import Item, LatestQuote, ListingChange, PricingHistory, Quote, Run, RunLine, StockxListing
+from soleflip.services import change_batches, changes, market, runs, settings
+from soleflip.services.asks import as_quote, past_sales
+from soleflip.services.changes import Wish
+from soleflip.services.runs import Books, Work
+from soleflip.services.settings import FeeSettings
+
+CHUNK = 500
+HISTORY = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a run decided, by kind, and by guard for refusals."""
+
+    looked_at: int = 0
+    wishes: list[Wish] = field(default_factory=list)
+    kept: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def reprice(work: Work) -> str:
+    """Reprice active listings, all or a selection; returns the closing sentence; raises RetryLater to go on later.
+
+    Decisions are made once per run: a second attempt after a crash only carries out what was decided.
+    """
+    if not _has_decided(work):
+        listing_ids = _selection(work)
+        market.quote_products(work, _stale_products(work, listing_ids))
+        tally = _Tally()
+        for start in range(0, len(listing_ids), CHUNK):
+            _decide(work, listing_ids[start : start + CHUNK], tally)
+            work.progress(done=tally.looked_at, total=len(listing_ids))
+        _write_down(work, tally)
+    if work.params.get("dry_run") or work.params.get("approve"):
+        return _proposal_sentence(work)
+    return change_batches.carry_out(work)
+
+
+def _has_decided(work: Work) -> bool:
+    with work.transaction() as session:
+        return bool(runs.get(session, work.run_id).counts.get("looked_at") is not None)
+
+
+def _selection(work: Work) -> list[UUID]:
+    """Return the listings to look at, those with most at stake and the oldest data first."""
+    chosen = [UUID(each) for each in work.params.get("listing_ids", [])]
+    with work.transaction() as session:
+        query = select(StockxListing.id).where(StockxListing.status == "active")
+        if chosen:
+            query = query.where(StockxListing.id.in_(chosen))
+        return list(session.scalars(query.order_by(StockxListing.ask_price.desc(), StockxListing.id)))
+
+
+def _stale_products(work: Work, listing_ids: Sequence[UUID]) -> list[UUID]:
+    """Return the products of these listings whose quotes are older than half of what the guards allow."""
+    with work.transaction() as session:
+        guards = settings.load_guards(session)
+        fees = settings.load(session, FeeSettings)
+        limit = work.clock() - timedelta(minutes=guards.max_age_minutes / 2)
+        oldest = func.min(func.coalesce(LatestQuote.at, datetime(2000, 1, 1, tzinfo=UTC)))
+        query = (
+            select(StockxListing.product_id)
+            .outerjoin(
+                LatestQuote,
+                (LatestQuote.variant_id == StockxListing.catalog_variant_id) & (LatestQuote.currency == fees.currency),
+            )
+            .where(StockxListing.id.in_(listing_ids))
+            .group_by(StockxListing.product_id)
+            .having(oldest < limit)
+            .order_by(oldest, StockxListing.product_id)
+        )
+        return list(session.scalars(query))
+
+
+def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
+    """Decide about one chunk of listings from what the database knows."""
+    now = work.clock()
+    with work.transaction() as session:
+        guards = settings.load_guards(session)
+        fees = settings.load(session, FeeSettings).schedule()
+        for listing, given in facts(session, listing_ids, fees, now, work.books):
+            decision = pricing.decide(listing.strategy, listing.strategy_settings, given, guards)
+            tally.looked_at += 1
+            listing.floor_price = decision.floor
+            if given.quote is not None:
+                listing.current_lowest_ask = given.quote.lowest_ask
+                listing.current_highest_bid = given.quote.highest_bid
+            if decision.kind == "change" and decision.ask is not None:
+                tally.wishes.append(_wish(listing, decision))
+            elif decision.kind == "keep":
+                tally.kept += 1
+            else:
+                tally.refused[decision.guard or "refused"] += 1
+                session.add(
+                    RunLine(run_id=work.run_id, outcome="refused", sentence=decision.reason, subject_id=listing.id)
+                )
+
+
+def _wish(listing: StockxListing, decision: pricing.Decision) -> Wish:
+    reason = "competition" if listing.strategy in ("competitive", "quick_sale") else "algorithm"
+    return Wish(listing.id, "price", decision.ask, reason, decision.reason, dict(decision.inputs))
+
+
+def facts(
+    session: Session, listing_ids: Sequence[UUID], fees: FeeSchedule, now: datetime, books: Books
+) -> Iterator[tuple[StockxListing, pricing.PricingInput]]:
+    """Yield each listing with everything its strategy and guards may look at."""
+    rows = session.execute(
+        select(StockxListing, Item.cost)
+        .outerjoin(Item, Item.id == StockxListing.item_id)
+        .where(StockxListing.id.in_(listing_ids))
+        .order_by(StockxListing.ask_price.desc(), StockxListing.id)
+    ).all()
+    variant_ids = {row.catalog_variant_id for row, _ in rows if row.catalog_variant_id}
+    latest = session.scalars(
+        select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == fees.currency)
+    )
+    quotes = {quote.variant_id: as_quote(quote) for quote in latest}
+    earlier = _quote_history(session, variant_ids, fees.currency, now)
+    sales = past_sales(session, variant_ids, fees.currency)
+    own = _own_asks(session, variant_ids)
+    past = _changes(session, [row.id for row, _ in rows], now)
+    local = now.astimezone(books.timezone)
+    for row, cost in rows:
+        variant_id = row.catalog_variant_id
+        history = past.get(row.id, [])
+        others = [(ask, at) for other, ask, at in own.get(variant_id, []) if other != row.id]
+        touched = [at for _, at in [*others, (row.ask_price, row.last_price_update)] if at is not None]
+        today = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        falls = [each.old - each.new for each in history if each.at >= today and each.new < each.old]
+        yield (
+            row,
+            pricing.PricingInput(
+                fees=fees,
+                now=now,
+                ask=row.ask_price,
+                cost=cost if row.item_id is not None else row.buy_price,
+                listed_at=row.listed_at,
+                last_change_at=row.last_price_update,
+                own_changed_at=max(touched, default=None),
+                falls_today=sum(falls, ZERO),
+                changes=tuple(history),
+                quote=quotes.get(variant_id) if variant_id else None,
+                quotes=tuple(earlier.get(variant_id, ())) if variant_id else (),
+                history=tuple(sales.get(variant_id, ())) if variant_id else (),
+                own_asks=tuple(ask for ask, _ in others),
+                local_hour=local.hour,
+            ),
+        )
+
+
+def _own_asks(
+    session: Session, variant_ids: set[UUID]
+) -> dict[UUID | None, list[tuple[UUID, Decimal, datetime | None]]]:
+    own: dict[UUID | None, list[tuple[UUID, Decimal, datetime | None]]] = defaultdict(list)
+    query = select(
+        StockxListing.catalog_variant_id, StockxListing.id, StockxListing.ask_price, StockxListing.last_price_update
+    ).where(StockxListing.catalog_variant_id.in_(variant_ids), StockxListing.status == "active")
+    for variant_id, listing_id, ask, at in session.execute(query):
+        own[variant_id].append((listing_id, ask, at))
+    return own
+
+
+def _quote_history(
+    session: Session, variant_ids: set[UUID], currency: str, now: datetime
+) -> dict[UUID, list[pricing.Quote]]:
+    found: dict[UUID, list[pricing.Quote]] = defaultdict(list)
+    query = select(Quote).where(Quote.variant_id.in_(variant_ids), Quote.currency == currency, Quote.at > now - HISTORY)
+    for quote in session.scalars(query.order_by(Quote.at, Quote.id)):
+        found[quote.variant_id].append(
+            pricing.Quote(
+                quote.at, quote.lowest_ask, quote.highest_bid, quote.sell_faster, quote.earn_more, quote.beat_us
+            )
+        )
+    return found
+
+
+def _changes(session: Session, listing_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[pricing.PastChange]]:
+    found: dict[UUID, list[pricing.PastChange]] = defaultdict(list)
+    query = (
+        select(PricingHistory)
+        .where(PricingHistory.listing_id.in_(listing_ids), PricingHistory.created_at > now - HISTORY)
+        .order_by(PricingHistory.created_at)
+    )
+    for change in session.scalars(query):
+        if change.old_price is not None:
+            found[change.listing_id].append(pricing.PastChange(change.created_at, change.old_price, change.new_price))
+    return found
+
+
+def _write_down(work: Work, tally: _Tally) -> None:
+    """Write all decisions of the run in one transaction; from here on a repetition only carries them out."""
+    state = "proposed" if work.params.get("dry_run") or work.params.get("approve") else "waiting"
+    with work.transaction() as session:
+        asked = changes.ask(session, tally.wishes, run_id=work.run_id, actor=work.actor, now=work.clock(), state=state)
+        for listing_id, sentence in asked.refused.items():
+            session.add(RunLine(run_id=work.run_id, outcome="refused", sentence=sentence, subject_id=listing_id))
+        refused = tally.refused.total() + len(asked.refused)
+        counts = {"looked_at": tally.looked_at, "to_change": asked.waiting, "kept": tally.kept, "refused": refused}
+        counts |= {f"refused_{guard}": number for guard, number in tally.refused.items()}
+        run = runs.get(session, work.run_id)
+        run.counts = {**run.counts, **counts}
+        run.total = asked.waiting
+
+
+def _proposal_sentence(work: Work) -> str:
+    with work.transaction() as session:
+        counts = runs.get(session, work.run_id).counts
+        if work.params.get("dry_run"):
+            session.execute(
+                update(ListingChange)
+                .where(ListingChange.run_id == work.run_id, ListingChange.state == "proposed")
+                .values(state="dry")
+            )
+    verb = "would change" if work.params.get("dry_run") else "wait for your approval"
+    return f"{counts['looked_at']} looked at, {counts['to_change']} {verb}, {counts['kept']} kept."
+
+
+def approve(session: Session, run_id: UUID, change_ids: Sequence[UUID] | None, *, new_run: Run) -> int:
+    """Let proposals of a run go out under a new run, all or some; returns how many. The gate looks again on the way."""
+    query = update(ListingChange).where(ListingChange.run_id == run_id, ListingChange.state == "proposed")
+    if change_ids is not None:
+        query = query.where(ListingChange.id.in_(change_ids))
+    approved = session.scalars(query.values(state="waiting", run_id=new_run.id).returning(ListingChange.id)).all()
+    return len(approved)
+
+
+def reject(session: Session, run_id: UUID) -> int:
+    """Drop every proposal of a run; returns how many."""
+    query = update(ListingChange).where(ListingChange.run_id == run_id, ListingChange.state == "proposed")
+    return len(session.scalars(query.values(state="cancelled").returning(ListingChange.id)).all())
