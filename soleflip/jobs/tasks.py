@@ -13,12 +13,14 @@ from soleflip.db import db
 from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
-from soleflip.services import runs
+from soleflip.services import orders, runs
 from soleflip.services.runs import Work
 
 log = structlog.get_logger()
 
-KINDS: dict[str, Callable[[Work], str]] = {}
+KINDS: dict[str, Callable[[Work], str]] = {
+    "order_sync": orders.sync,
+}
 
 
 def perform(run_id: str) -> None:

@@ -148,7 +148,7 @@ FOR EACH ROW EXECUTE FUNCTION selling.refuse_ledger_change()
 class LedgerEntry(Base):
     """One line of the books, append-only: income positive, cost and fees negative.
 
-    `kind`: sale, adjustment, cost, write_off, penalty; a reversal repeats the kind with the opposite sign and names
+    `kind`: sale, adjustment, cost, write_off, penalty; a reversal repeats kind and name with the opposite sign and names
     the entry in `reverses_id`. `books_amount` is in the books' currency at `rate`, fixed for ever.
     """
 

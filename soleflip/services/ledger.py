@@ -257,7 +257,7 @@ def _reversal(entry: LedgerEntry, booked_at: datetime) -> LedgerEntry:
         order_id=entry.order_id,
         item_id=entry.item_id,
         kind=entry.kind,
-        name=f"Reversal: {entry.name}"[:200],
+        name=entry.name,
         amount=-entry.amount,
         currency=entry.currency,
         books_amount=-entry.books_amount,

@@ -186,7 +186,7 @@ def test_a_changed_payout_is_corrected_and_the_old_lines_stay_in_the_books(
     assert books_sum(session) == Decimal("17.97")
     reversed_ = session.scalars(select(LedgerEntry).where(LedgerEntry.reverses_id.is_not(None))).all()
     assert [(entry.name, entry.amount) for entry in reversed_] == [
-        ("Reversal: Difference to StockX's total", Decimal("-0.06"))
+        ("Difference to StockX's total", Decimal("-0.06"))
     ]
 
 
