@@ -237,9 +237,9 @@ def kept_secret(data: Path, name: str, generate: Callable[[], str]) -> str:
     written aside and then linked under its name, which only one of them can do.
     """
     path = data / "secrets" / name
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_text("utf-8").strip()
     try:
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_text("utf-8").strip()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(prefix=f".{name}-", dir=path.parent)
         try:
@@ -282,7 +282,7 @@ def sandbox_port_file(data: Path) -> Path:
 def _sandbox_port_in_use(data: Path) -> int:
     try:
         return int(sandbox_port_file(data).read_text("ascii"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return 8001
 
 

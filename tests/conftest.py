@@ -22,13 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flask_migrate
 import pytest
 import requests
+from flask import Flask
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from soleflip import local
 from soleflip.config import PROJECT, VARIABLES, Settings, new_encryption_key
+from soleflip.db import db
 
 SHARED = PROJECT.parent / "shared"
 NO_SHARED = "../shared is not there"
@@ -130,7 +133,7 @@ def make_database(postgres_url: str, test_folder: Path) -> Callable[..., Any]:
     with _alone(test_folder / "template.lock"):
         if not _has_database(postgres_url, TEMPLATE):
             with _database(postgres_url, "template0", keep=True) as url:
-                migrate(url, test_folder)
+                migrate(url)
             _on_server(postgres_url, f'ALTER DATABASE "{url.database}" RENAME TO {TEMPLATE}')
 
     def make(*, empty: bool = False) -> Any:
@@ -164,16 +167,19 @@ def session(_common_connection: Any) -> Iterator[Session]:
     outer.rollback()
 
 
-def migrate(url: URL, folder: Path) -> None:
-    """Run all migrations on a database."""
-    import flask_migrate
+def bare_app(url: URL) -> Flask:
+    """An application with nothing but the database and its migrations."""
+    app = Flask("soleflip")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url.render_as_string(hide_password=False)
+    db.init_app(app)
+    flask_migrate.Migrate(app, db, directory=str(PROJECT / "migrations"))
+    return app
 
-    from soleflip import factory
-    from soleflip.db import db
 
-    app = factory.create_app(_settings(folder / "data", DATABASE_URL=url.render_as_string(hide_password=False)))
-    with app.app_context():
-        flask_migrate.upgrade()
+def migrate(url: URL, revision: str = "head") -> None:
+    """Upgrade a database to a revision."""
+    with bare_app(url).app_context():
+        flask_migrate.upgrade(revision=revision)
         db.engine.dispose()
 
 
@@ -228,7 +234,6 @@ def app(settings: Settings) -> Iterator[Any]:
     import redis
 
     from soleflip import factory
-    from soleflip.db import db
 
     with redis.Redis.from_url(settings.redis_url) as client:
         client.flushdb()
