@@ -130,7 +130,10 @@ class Auth:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if verifier:
             form["code_verifier"] = verifier
-        answer = self._ask(form)
+        try:
+            answer = self._ask(form)
+        except _InvalidGrant as error:
+            raise ReconnectNeeded(f"StockX did not accept the sign-in ({error}): start it again.") from None
         if not isinstance(answer.get("refresh_token"), str):
             raise ReconnectNeeded("StockX gave no refresh token: sign in again and allow offline access.")
         stored = StoredTokens(answer["refresh_token"], self._clock())
@@ -174,6 +177,7 @@ class Auth:
                 # Somebody connected anew while we asked with the old token: that one must not be marked as lost.
                 return self._refresh()
             self._tokens.mark_disconnected(str(error))
+            self.forget()
             raise ReconnectNeeded(f"StockX ended the connection ({error}): connect again in Settings.") from None
         renewed = answer.get("refresh_token")
         if isinstance(renewed, str) and renewed and renewed != stored.refresh_token:

@@ -68,3 +68,8 @@ class StockX(ListingCalls, BatchCalls, OrderCalls, CatalogCalls):
             slot_wait=slot_wait,
             before_write=before_write,
         )
+        self._connection = connection
+
+    def close(self) -> None:
+        """Close the connections to StockX; the client opens new ones when it is used again."""
+        self._connection.close()

@@ -72,6 +72,10 @@ class Connection:
             allow_redirects=False,
         )
 
+    def close(self) -> None:
+        """Close what is open; the next request opens a new connection."""
+        self._session.close()
+
 
 def refuse_unverified(url: str, verify: object) -> None:
     """Raise InvalidInput for a request to StockX's own hosts without TLS or without verifying it."""

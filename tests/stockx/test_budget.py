@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis as redis_py
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from soleflip.stockx import Budget, BudgetExhausted, BudgetUnreachable, Lane
 from soleflip.stockx.budget import HOLD, ITEM_DAY_LIMIT
@@ -199,9 +197,8 @@ def test_pauses_without_a_date_double(redis, clock):
     assert pauses[-1] == 3600
 
 
-def test_without_redis_nothing_is_granted(clock):
-    nowhere = redis_py.Redis(port=1, retry=Retry(NoBackoff(), 0))
-    budget = Budget(nowhere, clock=clock)
+def test_without_redis_nothing_is_granted(dead_redis, clock):
+    budget = Budget(dead_redis, clock=clock)
     with pytest.raises(BudgetUnreachable, match="nothing is sent"):
         budget.acquire(Lane.SALES, wait=1)
     with pytest.raises(BudgetUnreachable):
