@@ -7,5 +7,6 @@ a shop feed. Everything else in this package is reached over HTTP.
 from .seed import SeedReport, seed_world
 from .server import serve
 from .settings import API_KEY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from .store import StoreUnusable
 
-__all__ = ["API_KEY", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "SeedReport", "seed_world", "serve"]
+__all__ = ["API_KEY", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "SeedReport", "StoreUnusable", "seed_world", "serve"]

@@ -36,7 +36,7 @@ def sync(work: Work) -> str:
             page = []
     _compare(work, page, counts)
     _look_for_missing(work, began, counts)
-    work.progress(done=counts["seen"], total=counts["seen"], **counts)
+    work.progress(done=counts["seen"], total=counts["seen"], message=None, **counts)
     return f"{counts['seen']} compared, {counts['changed']} changed outside, {counts['gone']} gone."
 
 
@@ -56,7 +56,7 @@ def _compare(work: Work, page: Sequence[ListingEntry], counts: dict[str, int]) -
                 counts["found"] += _take_unknown(session, entry, work, now)
             elif row.id not in busy:
                 counts["changed"] += _take_over(session, row, entry, work, now)
-    work.progress(done=counts["seen"], **counts)
+    work.progress(done=counts["seen"], total=None, message=None, **counts)
 
 
 def _busy(session: Session, listing_ids: Sequence[UUID]) -> set[UUID]:

@@ -1,1 +1,58 @@
-"""."""
+"""The HTML edge: one blueprint per room, and what stands around all of them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+from flask_talisman import Talisman
+from flask_wtf import CSRFProtect
+
+from soleflip.web import assets, auth, dashboard, errors, filters, health, runs, search, settings, shell, unit
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    auth.bp,
+    dashboard.bp,
+    health.bp,
+    runs.bp,
+    search.bp,
+    settings.bp,
+)
+
+csrf = CSRFProtect()
+
+# No inline script, no inline style, nothing from elsewhere. `blob:` is the camera's picture on its way to be read.
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": ["'self'", "data:", "blob:"],
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "media-src": ["'self'", "blob:"],
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+
+
+def install(app: Flask) -> None:
+    """Put the web edge on an application whose `extensions["soleflip"]` is the Runtime."""
+    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
+    errors.install(app)
+    unit.install(app)
+    auth.install(app)
+    csrf.init_app(app)
+    Talisman(
+        app,
+        force_https=False,
+        session_cookie_secure=False,
+        frame_options="DENY",
+        content_security_policy=POLICY,
+        referrer_policy="same-origin",
+        permissions_policy={"camera": "(self)", "microphone": "()", "geolocation": "()", "browsing-topics": "()"},
+    )
+    filters.install(app)
+    assets.install(app)
+    shell.install(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

@@ -1,0 +1,248 @@
+"""Commands: `flask ...`. Each translates its words, calls one service and answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import flask_migrate
+import requests
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+from rq import Worker
+from sqlalchemy import inspect
+
+from soleflip import local, sandbox
+from soleflip.config import PROJECT
+from soleflip.db import db
+from soleflip.domain.errors import SoleFlipError
+from soleflip.jobs import tasks
+from soleflip.jobs.schedule import Timetable
+from soleflip.runtime import QUEUES, Runtime
+from soleflip.services import accounts, automation, feeds, replay, reports
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+operator = AppGroup("operator", help="Accounts.")
+sandbox_group = AppGroup("sandbox", help="The sandbox StockX.")
+DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def install(app: Flask) -> None:
+    """Register all commands on the application."""
+    for command in (worker, scheduler, import_feed, import_report, import_costs, replay_command, stop, resume):
+        app.cli.add_command(command)
+    app.cli.add_command(operator)
+    app.cli.add_command(sandbox_group)
+
+
+def _runtime() -> Runtime:
+    runtime: Runtime = current_app.extensions["soleflip"]
+    return runtime
+
+
+@contextmanager
+def database(*, prepare: bool = True) -> Iterator[None]:
+    """Have the database running inside the block, and its tables made when it is empty."""
+    with local.servers(_runtime().settings):
+        if prepare and not inspect(db.engine).has_table("alembic_version"):
+            flask_migrate.upgrade(directory=str(PROJECT / "migrations"))
+        yield
+
+
+def plainly(function: Callable[P, R]) -> Callable[P, R]:
+    """Show an error that is meant for the operator as one line and exit with 1."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (SoleFlipError, local.CannotStart, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+def _write_json(path: Path | None, value: dict[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@operator.command("create")
+@click.option("--email", required=True)
+@click.option("--role", type=click.Choice(["owner", "operator", "viewer"]), default="operator")
+@click.password_option()
+@plainly
+def create_operator(email: str, role: str, password: str) -> None:
+    """Make an account."""
+    with database(), _runtime().transaction() as session:
+        accounts.create_operator(session, email, password, role)
+    click.echo(f"{email} may sign in as {role}.")
+
+
+@click.command("worker")
+@with_appcontext
+def worker() -> None:
+    """Perform runs until told to stop."""
+    runtime = _runtime()
+    tasks.wake_abandoned()
+    # What this process opened must not be shared with the children it forks for its jobs.
+    db.engine.dispose()
+    Worker(list(QUEUES), connection=runtime.redis, serializer="json").work(logging_level="WARNING")
+
+
+@click.command("scheduler")
+@with_appcontext
+def scheduler() -> None:
+    """Start what the timetable says until told to stop."""
+    Timetable(_runtime()).start()
+
+
+@sandbox_group.command("run")
+@click.option("--control/--no-control", default=False, help="Open the control interface under /_sandbox/.")
+def run_sandbox(control: bool) -> None:
+    """Serve the sandbox until told to stop."""
+    settings = _runtime().settings
+    sandbox.serve(port=settings.sandbox_port, database=_world(), speed=settings.sandbox_speed, control=control)
+
+
+@sandbox_group.command("seed")
+@click.option("--feed", type=EXISTING, help="A shop's feed whose products the world shall know.")
+@click.option("--first", is_flag=True, help="The feed that SoleFlip ships.")
+@plainly
+def seed_sandbox(feed: Path | None, first: bool) -> None:
+    """Teach the sandbox's world the products of a feed, also while it runs."""
+    source = DEMO_FEED if first or feed is None else feed
+    try:
+        report = asdict(sandbox.seed_world(source, _world()))
+    except sandbox.StoreUnusable:
+        report = _teach_running(source)
+    click.echo(f"The world learnt {report['new_products']} products in {report['new_variants']} sizes.")
+
+
+def _teach_running(feed: Path) -> dict[str, int]:
+    """Send a feed to the sandbox that runs, over its control interface."""
+    url = f"{_runtime().settings.stockx_auth_url}/_sandbox/seed"
+    answer = requests.post(url, data=feed.read_bytes(), timeout=300)
+    if answer.status_code != 200:
+        raise click.ClickException(f"The running sandbox takes no seed (start it with --control): {answer.text[:200]}")
+    report: dict[str, int] = answer.json()
+    return report
+
+
+def _world() -> Path:
+    data = _runtime().settings.data
+    data.mkdir(parents=True, exist_ok=True)
+    return data / "sandbox.sqlite"
+
+
+@click.command("import-feed")
+@click.argument("file", type=EXISTING)
+@click.option("--shop", help="The shop's name, where the feed does not say it.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@with_appcontext
+@plainly
+def import_feed(file: Path, shop: str | None, out: Path | None) -> None:
+    """Import a shop's feed; needs the database only."""
+    with database():
+        result = feeds.import_file(_runtime().transaction, file, now=_runtime().clock(), shop=shop)
+    _write_json(out, result.as_json())
+    click.echo(result.sentence)
+    for refusal in result.refusals[:20]:
+        click.echo(f"  line {refusal.line}: {refusal.reason}")
+    if result.error:
+        sys.exit(1)
+
+
+@click.command("import-report")
+@click.argument("file", type=EXISTING)
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@with_appcontext
+@plainly
+def import_report(file: Path, dry_run: bool, out: Path | None) -> None:
+    """Import StockX's seller report of past sales; needs the database only."""
+    runtime = _runtime()
+    with database(), file.open("rb") as stream, runtime.transaction() as session:
+        result = reports.import_report(session, stream, dry_run=dry_run, now=runtime.clock(), books=runtime.books)
+    _write_json(out, result.as_json())
+    click.echo(result.sentence)
+
+
+@click.command("import-costs")
+@click.argument("file", type=EXISTING)
+@click.option("--dry-run", is_flag=True, help="Only show what would be matched.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@with_appcontext
+@plainly
+def import_costs(file: Path, dry_run: bool, out: Path | None) -> None:
+    """Import what past pairs cost, matched to sales first in, first out; needs the database only."""
+    runtime = _runtime()
+    with database(), file.open("rb") as stream, runtime.transaction() as session:
+        result = reports.import_costs(session, stream, dry_run=dry_run, now=runtime.clock(), books=runtime.books)
+    _write_json(out, result.as_json())
+    click.echo(result.sentence)
+
+
+@click.command("replay")
+@click.option("--sales", type=EXISTING, required=True, help="A CSV (.gz) of past sales.")
+@click.option("--strategy", required=True)
+@click.option("--settings", "settings_json", default="{}", help="The strategy's settings as JSON.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where decisions.csv goes.")
+@click.option("--json", "summary", type=click.Path(path_type=Path), required=True, help="Where the summary goes.")
+@click.option("--episodes", type=click.IntRange(1, 100_000), default=2000)
+@click.option("--seed", type=int, default=1)
+@click.option("--starts", type=EXISTING, help="A CSV of product, size_us, start to run as given.")
+@plainly
+def replay_command(
+    sales: Path,
+    strategy: str,
+    settings_json: str,
+    out: Path,
+    summary: Path,
+    episodes: int,
+    seed: int,
+    starts: Path | None,
+) -> None:
+    """Replay past sales to see what a strategy would have earned; needs no running service."""
+    result = replay.run(
+        sales=sales,
+        strategy=strategy,
+        settings_json=settings_json,
+        out=out,
+        episodes=episodes,
+        seed=seed,
+        starts=starts,
+    )
+    _write_json(summary, result)
+    click.echo(replay.table(result))
+
+
+@click.command("stop")
+@click.option("--reason", default="stopped on the command line")
+@with_appcontext
+@plainly
+def stop(reason: str) -> None:
+    """Halt every write to StockX at once."""
+    with database(), _runtime().transaction() as session:
+        automation.stop(session, actor="command line", reason=reason, now=_runtime().clock())
+    click.echo("Every write to StockX is stopped. `flask resume` lets them go on.")
+
+
+@click.command("resume")
+@with_appcontext
+@plainly
+def resume() -> None:
+    """Let writes to StockX go on."""
+    with database(), _runtime().transaction() as session:
+        automation.resume(session, actor="command line", now=_runtime().clock())
+    click.echo("Writes to StockX go on.")
