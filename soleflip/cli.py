@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -147,20 +146,17 @@ def _world() -> Path:
 
 @click.command("import-feed")
 @click.argument("file", type=EXISTING)
-@click.option("--shop", help="The shop's name, where the feed does not say it.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @with_appcontext
 @plainly
-def import_feed(file: Path, shop: str | None, out: Path | None) -> None:
+def import_feed(file: Path, out: Path | None) -> None:
     """Import a shop's feed; needs the database only."""
-    with database():
-        result = feeds.import_file(_runtime().transaction, file, now=_runtime().clock(), shop=shop)
+    with database(), _runtime().transaction() as session:
+        result = feeds.import_file(session, file, now=_runtime().clock())
     _write_json(out, result.as_json())
-    click.echo(result.sentence)
+    click.echo(result.sentence())
     for refusal in result.refusals[:20]:
         click.echo(f"  line {refusal.line}: {refusal.reason}")
-    if result.error:
-        sys.exit(1)
 
 
 @click.command("import-report")

@@ -1,9 +1,8 @@
-"""The timetable: what runs by itself and how often, in one table."""
+"""The scheduler: starts what the timetable says, and wakes runs that nobody works on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -16,27 +15,13 @@ from sqlalchemy.exc import OperationalError
 from soleflip.db import db
 from soleflip.jobs import tasks
 from soleflip.runtime import Runtime
+from soleflip.services.timetable import TIMETABLE
 
 log = structlog.get_logger()
 
 SCHEDULER_LOCK = 7420018
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the timetable: a run kind, its interval in seconds live, and in the sandbox, whose days are short."""
-
-    kind: str
-    every: int
-    every_in_sandbox: int
-
-
-TIMETABLE: tuple[Entry, ...] = (
-    Entry("order_sync", 600, 15),
-    Entry("listing_sync", 1800, 60),
-    Entry("quotes", 1800, 60),
-    Entry("reprice", 3600, 90),
-)
 SWEEP_EVERY = 5
 
 

@@ -9,4 +9,13 @@ from .server import serve
 from .settings import API_KEY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from .store import StoreUnusable
 
-__all__ = ["API_KEY", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "SeedReport", "StoreUnusable", "seed_world", "serve"]
+__all__ = [
+    "API_KEY",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "REFRESH_TOKEN",
+    "SeedReport",
+    "StoreUnusable",
+    "seed_world",
+    "serve",
+]

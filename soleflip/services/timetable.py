@@ -1,0 +1,26 @@
+"""The timetable: what runs by itself and how often, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timetable: a run kind, what it does, and its interval in real seconds.
+
+    The sandbox has intervals of its own, for its days are short.
+    """
+
+    kind: str
+    label: str
+    every: int
+    every_in_sandbox: int
+
+
+TIMETABLE: tuple[Entry, ...] = (
+    Entry("order_sync", "Sync orders: new sales, shipments and payouts", 600, 15),
+    Entry("listing_sync", "Compare our listings with StockX", 1800, 120),
+    Entry("quotes", "Refresh quotes that have grown old", 1800, 60),
+    Entry("reprice", "Reprice live listings", 3600, 90),
+)
