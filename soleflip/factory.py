@@ -11,10 +11,11 @@ from flask_migrate import Migrate
 from redis import Redis
 
 import soleflip.models  # noqa: F401  (registers the tables)
-from soleflip import api, cli, web
-from soleflip.config import PROJECT, Settings
+from soleflip import api, cli, sandbox, web
+from soleflip.config import PROJECT, SANDBOX_TOKEN, Settings
 from soleflip.db import db, transaction
 from soleflip.runtime import RunQueue, Runtime, make_clock
+from soleflip.services import automation
 from soleflip.services.connection import DatabaseTokens
 from soleflip.stockx import Budget, StockX
 
@@ -49,17 +50,26 @@ def make_runtime(settings: Settings) -> Runtime:
     """Put the parts together that the edges use."""
     redis = Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=3)
     clock = make_clock(settings)
+    sandbox_token = sandbox.REFRESH_TOKEN if settings.sandbox else None
     stockx = StockX(
         api_url=settings.stockx_api_url,
         auth_url=settings.stockx_auth_url,
         client_id=settings.stockx_client_id,
         client_secret=settings.stockx_client_secret,
         api_key=settings.stockx_api_key,
-        tokens=DatabaseTokens(transaction, redis, settings.encryption_keys, clock),
+        tokens=DatabaseTokens(
+            transaction, settings.encryption_keys, clock, first_token=SANDBOX_TOKEN if settings.sandbox else None
+        ),
         budget=Budget(redis, rate=settings.stockx_rate, clock=clock),
         clock=clock,
     )
     return Runtime(settings, transaction, stockx, RunQueue(redis), redis, clock)
+
+
+def _ensure_running() -> None:
+    """Hold up a write to StockX when the operator has stopped writes: asked right before each one leaves."""
+    with transaction() as session:
+        automation.ensure_running(session)
 
 
 def _log_as_json() -> None:

@@ -117,8 +117,6 @@ def _send(work: Work, claim: Claim) -> int:
     if not claim.deletes and not claim.updates:
         return BATCH
     try:
-        with work.transaction() as session:
-            automation.ensure_running(session)
         if claim.deletes:
             answer = work.stockx.delete_listings(claim.deletes, lane=claim.lane)
         else:

@@ -147,8 +147,6 @@ def _send(work: Work, claim: Claim, size: int) -> int:
     if not claim.items:
         return size
     try:
-        with work.transaction() as session:
-            automation.ensure_running(session)
         answer = work.stockx.create_listings(list(claim.items), lane=Lane.LISTING)
     except StockXRefused as error:
         if len(claim.items) == 1:
