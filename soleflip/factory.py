@@ -57,11 +57,16 @@ def make_runtime(settings: Settings) -> Runtime:
         client_id=settings.stockx_client_id,
         client_secret=settings.stockx_client_secret,
         api_key=settings.stockx_api_key,
-        tokens=DatabaseTokens(
-            transaction, settings.encryption_keys, clock, first_token=SANDBOX_TOKEN if settings.sandbox else None
+        tokens=DatabaseTokens(transaction, settings.encryption_keys, clock, first_token=sandbox_token),
+        budget=Budget(
+            redis,
+            rate=settings.stockx_rate,
+            clock=clock,
+            speed=settings.sandbox_speed if settings.sandbox else 1.0,
         ),
-        budget=Budget(redis, rate=settings.stockx_rate, clock=clock),
         clock=clock,
+        encryption_keys=settings.encryption_keys,
+        before_write=_ensure_running,
     )
     return Runtime(settings, transaction, stockx, RunQueue(redis), redis, clock)
 
