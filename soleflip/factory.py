@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 from redis import Redis
 
 import soleflip.models  # noqa: F401  (registers the tables)
-from soleflip import api, cli, sandbox, web
+from soleflip import api, cli, web
 from soleflip.config import PROJECT, SANDBOX_TOKEN, Settings
 from soleflip.db import db, transaction
 from soleflip.runtime import RunQueue, Runtime, make_clock
@@ -50,7 +50,7 @@ def make_runtime(settings: Settings) -> Runtime:
     """Put the parts together that the edges use."""
     redis = Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=3)
     clock = make_clock(settings)
-    sandbox_token = sandbox.REFRESH_TOKEN if settings.sandbox else None
+    sandbox_token = SANDBOX_TOKEN if settings.sandbox else None
     stockx = StockX(
         api_url=settings.stockx_api_url,
         auth_url=settings.stockx_auth_url,
