@@ -27,6 +27,7 @@ LIVE_AUTH = "https://accounts.stockx.com"
 SANDBOX_CLIENT = "sandbox-client"
 SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - the sandbox accepts it from everybody
 SANDBOX_KEY = "sandbox-key"
+SANDBOX_TOKEN = "sandbox-refresh"  # noqa: S105 - the refresh token that every sandbox accepts
 
 # The currencies in which StockX lists, quotes and pays.
 CURRENCIES = ("AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "KRW", "MXN", "NZD", "SGD", "USD")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import cast
 
 from soleflip.db import Clock, Transaction
-from soleflip.domain.errors import Conflict, NotFound, SoleFlipError
+from soleflip.domain.errors import Conflict, InvalidInput, NotFound, SoleFlipError
 from soleflip.models import Run, RunLine
 from soleflip.stockx import StockX
 
@@ -203,3 +203,32 @@ def lines(session: Session, run_id: UUID, limit: int = 500) -> Sequence[RunLine]
 def _lease_key(run_id: UUID) -> int:
     """Fold a run's id into the 64 bits of an advisory lock."""
     return int.from_bytes(run_id.bytes[:8], "big", signed=True) ^ int.from_bytes(run_id.bytes[8:], "big", signed=True)
+
+
+def history(
+    session: Session, *, kind: str | None = None, state: str | None = None, after: str | None = None, limit: int = 50
+) -> tuple[Sequence[Run], str | None]:
+    """Return a page of runs, newest first, and the cursor of the next page; raises InvalidInput for a bad cursor."""
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
+    if kind:
+        query = query.where(Run.kind == kind)
+    if state:
+        query = query.where(Run.state == state)
+    if after:
+        query = query.where(tuple_(Run.created_at, Run.id) < _cursor(after))
+    found = session.scalars(query).all()
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], f"{last.created_at.isoformat()}_{last.id}" if last else None
+
+
+def kinds(session: Session) -> Sequence[str]:
+    """Return the kinds of which there are runs."""
+    return session.scalars(select(Run.kind).distinct().order_by(Run.kind)).all()
+
+
+def _cursor(text_: str) -> tuple[datetime, UUID]:
+    moment, _, key = text_.partition("_")
+    try:
+        return datetime.fromisoformat(moment), UUID(key)
+    except ValueError as error:
+        raise InvalidInput("This page of the list is no longer there: start at the first one.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
@@ -38,10 +38,12 @@ POLICY = {
 def install(app: Flask) -> None:
     """Put the web edge on an application whose `extensions["soleflip"]` is the Runtime."""
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     errors.install(app)
     unit.install(app)
     auth.install(app)
     csrf.init_app(app)
+    app.before_request(_refuse_forged_forms)
     Talisman(
         app,
         force_https=False,
@@ -56,3 +58,9 @@ def install(app: Flask) -> None:
     shell.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+
+
+def _refuse_forged_forms() -> None:
+    """Ask every form for its token; the JSON interface takes no cookies and so can't be tricked by one."""
+    if not request.path.startswith("/api/"):
+        csrf.protect()

@@ -1,0 +1,57 @@
+"""Static files: addressed by what is in them, so browsers may keep them for ever; sent compressed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, Response, current_app, request, url_for
+
+FOR_EVER = 31_536_000
+COMPRESSED = {".css", ".js", ".svg", ".json", ".webmanifest"}
+
+
+def install(app: Flask) -> None:
+    """Offer `static_url` to templates and set the cache headers of static answers."""
+    app.jinja_env.globals["static_url"] = static_url
+    app.after_request(_cache_and_compress)
+
+
+def static_url(path: str) -> str:
+    """Return the address of a static file with the hash of its content in it."""
+    file = _folder() / path
+    return url_for("static", filename=path, v=_digest(file, file.stat().st_mtime_ns))
+
+
+def _cache_and_compress(response: Response) -> Response:
+    if request.endpoint != "static" or response.status_code != 200:
+        return response
+    if "v" in request.args:
+        response.cache_control.clear()
+        response.cache_control.public = True
+        response.cache_control.max_age = FOR_EVER
+        response.cache_control.immutable = True
+    file = _folder() / (request.view_args or {})["filename"]
+    if file.suffix in COMPRESSED:
+        response.vary.add("Accept-Encoding")
+        if request.accept_encodings["gzip"] and "Range" not in request.headers:
+            response.direct_passthrough = False
+            response.set_data(_gzipped(file, file.stat().st_mtime_ns))
+            response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _folder() -> Path:
+    return Path(current_app.static_folder or "static")
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, _changed: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=64)
+def _gzipped(file: Path, _changed: int) -> bytes:
+    return gzip.compress(file.read_bytes(), 9)

@@ -1,0 +1,224 @@
+"""How values look: money, percentages, moments and states, in the operator's locale and time zone.
+
+An absent value is a dash. Negative amounts carry a minus sign, so that colour never speaks alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_compact_currency, format_currency, format_decimal, get_currency_symbol
+from flask import Flask
+
+from soleflip.domain.money import Money
+from soleflip.runtime import system_clock
+from soleflip.web.unit import now, runtime
+
+ABSENT = "–"
+
+# Every state and outcome the pages show: its word and its colour (a Tabler colour name).
+STATES: dict[str, tuple[str, str]] = {
+    # runs and what they did with one thing
+    "queued": ("Queued", "secondary"),
+    "running": ("Running", "blue"),
+    "done": ("Done", "green"),
+    "failed": ("Failed", "red"),
+    "cancelled": ("Cancelled", "secondary"),
+    "refused": ("Refused", "orange"),
+    "skipped": ("Skipped", "secondary"),
+    "changed": ("Changed", "green"),
+    "unchanged": ("Unchanged", "secondary"),
+    # listings
+    "pending": ("Pending", "secondary"),
+    "submitting": ("Submitting", "blue"),
+    "review": ("Needs review", "orange"),
+    "active": ("Active", "green"),
+    "inactive": ("Inactive", "secondary"),
+    "delisted": ("Delisted", "secondary"),
+    "sold": ("Sold", "teal"),
+    "expired": ("Expired", "orange"),
+    # changes and decisions
+    "proposed": ("Proposed", "azure"),
+    "waiting": ("Waiting", "azure"),
+    "sending": ("Sending", "blue"),
+    "approved": ("Approved", "green"),
+    "rejected": ("Rejected", "secondary"),
+    # orders
+    "authenticated": ("Authenticated", "teal"),
+    "shipped": ("Shipped", "blue"),
+    "completed": ("Completed", "green"),
+    "matched": ("Matched", "green"),
+    # items
+    "ordered": ("Ordered", "azure"),
+    "in_stock": ("In stock", "green"),
+    "reserved": ("Reserved", "azure"),
+    "listed": ("Listed", "blue"),
+    "returned": ("Returned", "orange"),
+    "written_off": ("Written off", "secondary"),
+    # opportunities and matches
+    "open": ("Open", "green"),
+    "dismissed": ("Dismissed", "secondary"),
+    "acted": ("Acted on", "blue"),
+    "gone": ("Gone", "secondary"),
+    "unmatched": ("Not matched yet", "secondary"),
+    "firm": ("Certain", "green"),
+    "doubtful": ("In doubt", "orange"),
+    "none": ("Unknown to StockX", "secondary"),
+    # the StockX account
+    "connected": ("Connected", "green"),
+    "disconnected": ("Not connected", "orange"),
+    "reconnect": ("Reconnect needed", "red"),
+}
+
+RUN_NAMES = {
+    "import": "Feed import",
+    "match": "Matching",
+    "quotes": "Quotes",
+    "list": "Listing",
+    "change": "Price and state changes",
+    "reprice": "Repricing",
+    "order_sync": "Order sync",
+    "listing_sync": "Listing sync",
+    "reconcile": "Reconciliation",
+}
+
+
+def install(app: Flask) -> None:
+    """Register every format as a Jinja filter of its function's name."""
+    amounts = (money, signed, compact, percent, number, symbol)
+    times = (day, when, iso, ago, real_ago, until, duration)
+    for format_ in (*amounts, *times, state_word, state_colour, run_name):
+        app.jinja_env.filters[format_.__name__] = format_
+
+
+def money(amount: Decimal | Money | None, currency: str | None = None) -> str:
+    """Format an amount with its currency; without one, in the currency of the books."""
+    if amount is None:
+        return ABSENT
+    if isinstance(amount, Money):
+        amount, currency = amount.amount, amount.currency
+    return format_currency(amount, currency or runtime().settings.currency, locale=_locale()).replace("-", "−")
+
+
+def signed(amount: Decimal | Money | None, currency: str | None = None) -> str:
+    """Format an amount with its sign, plus included: for profits and differences."""
+    text = money(amount, currency)
+    plain = amount.amount if isinstance(amount, Money) else amount
+    return f"+{text}" if plain is not None and plain > 0 else text
+
+
+def compact(amount: Decimal | None, currency: str | None = None) -> str:
+    """Format a large amount in few characters (€1.2K), for axes and tiles on a phone."""
+    if amount is None:
+        return ABSENT
+    code = currency or runtime().settings.currency
+    return format_compact_currency(amount, code, locale=_locale(), fraction_digits=1).replace("-", "−")
+
+
+def percent(value: Decimal | float | None, digits: int = 1) -> str:
+    """Format a value that is in percent already: 12.34 becomes 12.3 %."""
+    if value is None:
+        return ABSENT
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return format_decimal(value, format=pattern, locale=_locale()).replace("-", "−") + " %"
+
+
+def number(value: Decimal | float | None) -> str:
+    """Format a count or quantity with the locale's grouping."""
+    if value is None:
+        return ABSENT
+    return format_decimal(value, locale=_locale()).replace("-", "−")
+
+
+def day(value: datetime | date | None, style: str = "medium") -> str:
+    """Format a day; a moment is first taken to the operator's time zone."""
+    if value is None:
+        return ABSENT
+    local = value.astimezone(runtime().settings.zone).date() if isinstance(value, datetime) else value
+    return format_date(local, style, locale=_locale())
+
+
+def when(value: datetime | None, style: str = "short") -> str:
+    """Format a moment in the operator's time zone and locale."""
+    if value is None:
+        return ABSENT
+    settings = runtime().settings
+    return format_datetime(value.astimezone(settings.zone), style, locale=_locale()).replace("\u202f", " ")
+
+
+def iso(value: datetime) -> str:
+    """Write a moment for the datetime attribute of a time element, in UTC."""
+    return value.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def ago(value: datetime | None) -> str:
+    """Tell how long ago a moment was, or how far ahead it is, by the business clock."""
+    if value is None:
+        return ABSENT
+    return _relative(value - now())
+
+
+def real_ago(value: datetime | None) -> str:
+    """Tell how long ago a moment was in real time: of runs and accounts, which know no sandbox time."""
+    return ABSENT if value is None else _relative(value - system_clock())
+
+
+def until(value: datetime | None) -> str:
+    """Tell how long it is until a deadline; one that has passed says so."""
+    if value is None:
+        return ABSENT
+    left = value - now()
+    return _relative(left) if left > timedelta(0) else f"overdue by {duration(-left)}"
+
+
+def duration(value: timedelta | float | None) -> str:
+    """Format a length of time roughly: 5 minutes; numbers are seconds."""
+    if value is None:
+        return ABSENT
+    span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
+    return format_timedelta(span, locale=_locale(), threshold=1.2)
+
+
+def state_word(state: str | None) -> str:
+    """Return the word for a state; one that is not known is shown as it is."""
+    if not state:
+        return ABSENT
+    return STATES[state][0] if state in STATES else state.replace("_", " ").capitalize()
+
+
+def state_colour(state: str | None) -> str:
+    """Return the colour that goes with a state's word."""
+    return STATES.get(state or "", ("", "secondary"))[1]
+
+
+def run_name(kind: str) -> str:
+    """Return what a kind of run is called."""
+    return RUN_NAMES.get(kind, kind.replace("_", " ").capitalize())
+
+
+def symbol(currency: str) -> str:
+    """Return a currency's sign in the operator's locale."""
+    return get_currency_symbol(currency, locale=_locale())
+
+
+def chart_number(value: Decimal | None) -> Any:
+    """Turn an amount into a JSON number: charts draw, they do not do sums."""
+    return None if value is None else float(value)
+
+
+def _relative(span: timedelta) -> str:
+    return format_timedelta(span, add_direction=True, locale=_locale(), threshold=1.2)
+
+
+def _locale() -> Locale:
+    return _parsed(runtime().settings.locale)
+
+
+@lru_cache
+def _parsed(locale: str) -> Locale:
+    return Locale.parse(locale)

@@ -1,0 +1,46 @@
+"""Runs: every job that was started, its progress, its log, and its cancel button."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, g, request, url_for
+
+from soleflip.services import runs
+from soleflip.web.htmx import go, page, trigger
+
+bp = Blueprint("runs", __name__, url_prefix="/runs")
+
+STATES = ("queued", "running", "done", "failed", "cancelled")
+
+
+@bp.get("")
+def index() -> Response:
+    """List the runs, newest first."""
+    kind, state = request.args.get("kind") or None, request.args.get("state") or None
+    found, cursor = runs.history(g.session, kind=kind, state=state, after=request.args.get("after"))
+    view = {"runs": found, "cursor": cursor, "kinds": runs.kinds(g.session), "states": STATES}
+    return page("runs/page.html", "runs/_table.html", kind=kind, state=state, **view)
+
+
+@bp.get("/<uuid:run_id>")
+def show(run_id: UUID) -> Response:
+    """Show one run: its progress, what came of it, and its log."""
+    run = runs.get(g.session, run_id)
+    return page("runs/show.html", "runs/_log.html", run=run, lines=runs.lines(g.session, run_id))
+
+
+@bp.get("/<uuid:run_id>/progress")
+def progress(run_id: UUID) -> Response:
+    """Show a run's progress; once it is over the event `run-over` tells the page."""
+    run = runs.get(g.session, run_id)
+    response = page("runs/show.html", "runs/_progress.html", run=run, lines=())
+    return response if run.state in runs.OPEN_STATES else trigger(response, "run-over")
+
+
+@bp.post("/<uuid:run_id>/cancel")
+def cancel(run_id: UUID) -> Response:
+    """Ask a run to stop at its next safe place."""
+    run = runs.request_cancel(g.session, run_id)
+    flash("The run was cancelled." if run.state == "cancelled" else "The run stops at its next safe place.", "info")
+    return go(url_for("runs.show", run_id=run_id))

@@ -1,0 +1,68 @@
+"""The words of the settings page: a title per group, a label, a unit and a help text per field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """How one setting is shown; `unit` is %, fraction, money, days, hours or empty; `choices` make it a list."""
+
+    label: str
+    help: str = ""
+    unit: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+TITLES: dict[str, tuple[str, str]] = {
+    "fees": ("StockX fees", "For estimates before a sale; after it, what StockX really paid counts."),
+    "vat": ("VAT", "How your sales are taxed; it changes what a pair costs you and what stays."),
+    "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
+    "pricing": ("Pricing", "The strategy of new listings, and the floor no ask of ours goes below."),
+}
+
+CURRENCIES = ("AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "KRW", "MXN", "NZD", "SGD", "USD")
+
+TEXTS: dict[str, dict[str, Text]] = {
+    "fees": {
+        "currency": Text(
+            "Currency of the amounts", "The currency you list in.", choices=tuple((code, code) for code in CURRENCIES)
+        ),
+        "transaction_rate": Text("Transaction fee", "Your seller level's fee: 0.09 is 9 %.", "fraction"),
+        "minimum_fee": Text("Smallest transaction fee", "What StockX takes at least per sale.", "money"),
+        "processing_rate": Text("Payment processing", "0.03 is 3 % of the sale price.", "fraction"),
+        "shipping": Text("Shipping", "What StockX takes off a payout for the way to it.", "money"),
+    },
+    "vat": {
+        "treatment": Text(
+            "Treatment",
+            "Ask your tax adviser when in doubt.",
+            choices=(
+                ("none", "None (private, or outside VAT)"),
+                ("small_business", "Small business (no VAT shown)"),
+                ("vat_registered", "VAT registered"),
+                ("margin_scheme", "Margin scheme (second-hand goods)"),
+            ),
+        ),
+        "rate": Text("Rate", "The rate of your country for shoes.", "%"),
+    },
+    "thresholds": {
+        "min_profit": Text("Smallest profit", "Per pair, after everything.", "money"),
+        "min_roi": Text("Smallest return on cost (ROI)", "Profit divided by cost.", "%"),
+        "max_quote_age_hours": Text("StockX price at most this old", "Older ones don't count.", "hours"),
+        "max_offer_age_hours": Text("Shop price at most this old", "Older ones don't count.", "hours"),
+        "default_delivery": Text("Delivery from the shop", "Where the feed says nothing.", "money"),
+        "failure_rate": Text("Sales that fail", "Their share of all sales: 0.02 is 2 %.", "fraction"),
+        "failure_cost": Text("Cost of a failed sale", "Postage, penalty and work.", "money"),
+    },
+    "pricing": {
+        "strategy": Text(
+            "Strategy of new listings", "A listing can have its own.", choices=(("competitive", "Competitive"),)
+        ),
+        "min_profit": Text("Smallest profit", "The floor leaves at least this per pair.", "money"),
+        "min_roi": Text("Smallest return on cost (ROI)", "Profit divided by cost, at the floor.", "%"),
+        "min_margin": Text("Smallest margin", "Profit divided by sale price, at the floor.", "%"),
+        "expires_after_days": Text("Asks end after", "Live asks are renewed before.", "days"),
+    },
+}

@@ -1,0 +1,93 @@
+"""The frame around every page: the rooms in the sidebar, the banners, and addresses that keep their filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, g, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.routing import BuildError
+
+from soleflip.services import dashboard
+from soleflip.web.unit import now, runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A page in the navigation: its blueprint (whose `index` is the page), its name and its icon."""
+
+    name: str
+    label: str
+    icon: str
+    on_phone: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        """The view that shows the room."""
+        return f"{self.name}.index"
+
+
+# Three groups: the daily work, what it earned, the machinery.
+ROOMS: tuple[tuple[Room, ...], ...] = (
+    (
+        Room("dashboard", "Dashboard", "layout-dashboard", on_phone=True),
+        Room("opportunities", "Opportunities", "bolt", on_phone=True),
+        Room("inventory", "Inventory", "package"),
+        Room("listings", "Listings", "tag", on_phone=True),
+        Room("pricing", "Pricing", "adjustments-horizontal"),
+        Room("orders", "Orders", "truck-delivery", on_phone=True),
+    ),
+    (
+        Room("analytics", "Analytics", "chart-line"),
+        Room("tax", "Tax report", "receipt-tax"),
+    ),
+    (
+        Room("imports", "Imports", "file-import"),
+        Room("automation", "Automation", "robot"),
+        Room("runs", "Runs", "activity"),
+        Room("settings", "Settings", "settings"),
+    ),
+)
+
+
+def install(app: Flask) -> None:
+    """Offer the frame's parts to templates."""
+    app.jinja_env.globals.update(
+        rooms=rooms, shell=shell, url_with=url_with, link=link, business_now=now, runtime=runtime
+    )
+
+
+def rooms() -> list[list[Room]]:
+    """Return the rooms that are there, in their groups."""
+    groups = [[room for room in group if room.endpoint in current_app.view_functions] for group in ROOMS]
+    return [group for group in groups if group]
+
+
+def shell() -> dashboard.Shell:
+    """Return what the frame shows on every page; one statement per request."""
+    if "shell" not in g:
+        g.shell = dashboard.shell(g.session, sandbox=runtime().settings.sandbox)
+    state: dashboard.Shell = g.shell
+    return state
+
+
+def url_with(**changes: Any) -> str:
+    """Return this page's address with some of its query changed; None takes a part out."""
+    query: MultiDict[str, Any] = MultiDict(request.args)
+    for name, value in changes.items():
+        query.poplist(name)
+        if isinstance(value, list | tuple):
+            query.setlist(name, list(value))
+        elif value is not None:
+            query[name] = value
+    assert request.endpoint is not None  # noqa: S101 - a template renders inside a request that found its view
+    return url_for(request.endpoint, **(request.view_args or {}), **query.to_dict(flat=False))
+
+
+def link(endpoint: str, **values: Any) -> str | None:
+    """Return the address of a page, or None where this installation has no such room, or it takes other values."""
+    try:
+        return url_for(endpoint, **values)
+    except BuildError:
+        return None

@@ -1,0 +1,55 @@
+"""What web tests share: the cast, signed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from soleflip.services import accounts
+
+PASSWORD = "correct horse battery"
+EMAIL = {role: f"{role}@soleflip.test" for role in accounts.ROLES}
+
+
+@pytest.fixture
+def cast(app: Any) -> None:
+    """The owner, an operator and a viewer have accounts."""
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        for role, email in EMAIL.items():
+            accounts.create_operator(session, email, PASSWORD, role=role)
+
+
+@pytest.fixture
+def signed_in(app: Any, cast: None) -> Callable[..., Any]:
+    """Return a browser that is signed in: `signed_in("viewer")`."""
+
+    def enter(role: str = "operator") -> Any:
+        browser = app.test_client()
+        answer = post(browser, "/sign-in", email=EMAIL[role], password=PASSWORD)
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    return enter
+
+
+@pytest.fixture
+def browser(signed_in: Callable[..., Any]) -> Any:
+    """The operator's browser."""
+    return signed_in()
+
+
+def token(browser: Any, address: str = "/sign-in") -> str:
+    """Read the CSRF token of a page."""
+    page = browser.get(address, follow_redirects=True).text
+    found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+    assert found, page[:500]
+    return found[1]
+
+
+def post(browser: Any, address: str, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
+    """Send a form with its CSRF token."""
+    return browser.post(address, data={"csrf_token": token(browser), **fields}, headers=headers)
