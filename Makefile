@@ -28,7 +28,7 @@ bench: .venv/.run ## Run the benchmarks
 	@for file in bench/*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
 demo: .venv/.run ## Do the whole job once without a browser (FEED=file, DEMO_JSON=file)
-	@$(BIN)/flask demo $(if $(FEED),--feed "$(FEED)") $(if $(DEMO_JSON),--json "$(DEMO_JSON)")
+	@$(BIN)/python -m soleflip.demo $(if $(FEED),--feed "$(FEED)") $(if $(DEMO_JSON),--json "$(DEMO_JSON)")
 
 clean: ## Remove what was installed and cached; data in var/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
