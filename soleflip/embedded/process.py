@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -62,6 +63,35 @@ def ends_within(process: psutil.Process, seconds: float) -> bool:
     return True
 
 
+def become(user: int, *paths: Path) -> Sequence[str]:
+    """The command prefix that runs a program as that user instead of root, with access to the paths.
+
+    Below a folder closed to others, such as /root, the program keeps root's right to enter folders: opening the
+    folder to everybody is not ours to do.
+    """
+    group = pwd.getpwuid(user).pw_gid
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise CannotStart(
+            "`setpriv` (util-linux), which runs a server as another user than root, is not installed. "
+            "Install it, start as an ordinary user, or set DATABASE_URL and REDIS_URL."
+        )
+    rights = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--securebits=+no_setuid_fixup")
+    return (
+        setpriv,
+        f"--reuid={user}",
+        f"--regid={group}",
+        "--clear-groups",
+        *(() if all(map(_open_to_all, paths)) else rights),
+    )
+
+
+def _open_to_all(path: Path) -> bool:
+    """May every user enter the folders above, and read and run the file?"""
+    folders_open = all(folder.stat().st_mode & 0o001 for folder in path.parents)
+    return folders_open and (not path.is_file() or path.stat().st_mode & 0o005 == 0o005)
+
+
 def private_folder(folder: Path, user: int | None) -> None:
     """Make the folder if there is none; refuse one that belongs to somebody else."""
     owner = os.geteuid() if user is None else user
@@ -69,7 +99,7 @@ def private_folder(folder: Path, user: int | None) -> None:
         folder.mkdir(mode=0o700)
         if user is not None:
             os.chown(folder, user, pwd.getpwuid(user).pw_gid)
-    if folder.is_symlink() or folder.stat().st_uid not in ({owner, 0} if os.geteuid() == 0 else {owner}):
+    if folder.is_symlink() or folder.stat().st_uid != owner:
         raise CannotStart(
             f"{folder} belongs to another user. Start as that user, or point SOLEFLIP_DATA at a folder of yours."
         )

@@ -1,5 +1,6 @@
 """The embedded Valkey: its files and its process."""
 
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from soleflip.embedded.process import (
     START_SECONDS,
     STOP_SECONDS,
     CannotStart,
+    become,
     ends_within,
     is_alive,
     last_lines,
@@ -44,8 +46,8 @@ class Valkey:
     def start(self) -> None:
         """Start the server; do nothing when it runs. A write survives a crash of the machine after a second."""
         socket = valkey_socket(self.data)
-        private_folder(self.folder, None)
-        private_folder(socket.parent, None)
+        private_folder(self.folder, self._user)
+        private_folder(socket.parent, self._user)
         process = self._process()
         if process is None:
             self.log.unlink(missing_ok=True)
@@ -54,7 +56,8 @@ class Valkey:
                 *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
                 *("--dir", str(self.folder), "--save", "", "--appendonly", "yes" if self.durable else "no"),
             ]
-            process = spawn(command, self.log)
+            prefix = () if self._user is None else become(self._user, Path(command[0]), self.folder)
+            process = spawn(command, self.log, prefix)
         self._wait_for(process)
 
     def stop(self) -> None:
@@ -69,6 +72,12 @@ class Valkey:
         socket.unlink(missing_ok=True)
         if socket.parent != self.folder:
             shutil.rmtree(socket.parent, ignore_errors=True)
+
+    @property
+    def _user(self) -> int | None:
+        """The user Valkey becomes: root that finds an ordinary user's files takes part as that user."""
+        owner = self.folder.stat().st_uid if self.folder.exists() else 0
+        return owner if os.geteuid() == 0 and owner else None
 
     def _process(self) -> psutil.Process | None:
         try:
