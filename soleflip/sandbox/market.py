@@ -16,6 +16,7 @@ from .records import Variant
 MOST_ASKS = 12
 MOST_BIDS = 10
 RETURN_DAYS = 60.0  # how slowly a drifted fair price comes back to the level of its variant
+BUYERS_PER_SALE = 1.08  # the others find every ask too dear and leave a bid
 SOLD_TO_BID = 0.2  # share of the sales that are a seller taking the highest bid
 Ask = tuple[float, int, str]  # price in euros, since, listing id
 
@@ -60,7 +61,7 @@ def open_book(variant: Variant, seed: int, demand: float) -> Book:
     for _ in range(4 + dice.below(5)):
         book.asks.append([_whole(fair * math.exp(abs(dice.normal()) * 2 * variant.spread)), variant.born])
     for _ in range(3 + dice.below(4)):
-        book.bids.append([_whole(fair * math.exp(-0.06 - 0.09 * abs(dice.normal()))), variant.born])
+        book.bids.append([_whole(fair * math.exp(-variant.spread * (1.5 + 2.0 * abs(dice.normal())))), variant.born])
     _tidy(book)
     book.bids = [bid for bid in book.bids if bid[0] < book.asks[0][0]]
     book.next_at = variant.born + _wait(variant, dice, demand)
@@ -96,13 +97,13 @@ def happen(book: Book, variant: Variant, own: list[Ask], demand: float) -> Sale 
             limit = book.fair * math.exp(0.10 + 0.05 * dice.normal())
             sale = take_cheapest(book, own, now, limit)
             if sale is None:
-                sale = _bid(book, own, _whole(limit * 0.93), now)
+                _wish(book, own, _whole(limit * 0.93), now)
     elif pick < purchases + offers:
         _rival(book, variant, own, dice, now)
     else:
         if book.bids and (len(book.bids) >= MOST_BIDS or dice.uniform() < 0.3):
             book.bids.pop(dice.below(len(book.bids)))
-        sale = _bid(book, own, _whole(book.fair * math.exp(-0.03 - 0.10 * abs(dice.normal()))), now)
+        _wish(book, own, _whole(book.fair * math.exp(-variant.spread * (1.0 + 2.0 * abs(dice.normal())))), now)
     if sale is not None:
         book.sold += 1
         book.last_sale = round(sale.price)
@@ -124,15 +125,19 @@ def take_cheapest(book: Book, own: list[Ask], now: int, limit: float = math.inf)
 
 def place_bid(book: Book, own: list[Ask], price: int, now: int) -> Sale | None:
     """Bid: a bid that reaches the cheapest ask buys it at its price, any other one waits in the book."""
-    return _bid(book, own, price, now)
-
-
-def _bid(book: Book, own: list[Ask], price: int, now: int) -> Sale | None:
     sale = take_cheapest(book, own, now, price)
     if sale is None:
         book.bids.append([price, now])
         _tidy(book)
     return sale
+
+
+def _wish(book: Book, own: list[Ask], price: int, now: int) -> None:
+    """A patient bid: it stays below the cheapest ask."""
+    best = min([ask[0] for ask in own] + [ask[0] for ask in book.asks[:1]], default=math.inf)
+    if best > 1:
+        book.bids.append([price if price < best else math.ceil(best) - 1, now])
+        _tidy(book)
 
 
 def _rival(book: Book, variant: Variant, own: list[Ask], dice: Chance, now: int) -> None:
@@ -155,7 +160,7 @@ def _rival(book: Book, variant: Variant, own: list[Ask], dice: Chance, now: int)
 
 
 def _rates(variant: Variant, demand: float) -> tuple[float, float, float]:
-    purchases = variant.buyers_per_week * demand / 7
+    purchases = variant.buyers_per_week * BUYERS_PER_SALE * demand / 7
     return purchases, 1.4 * purchases + 0.8, 0.8 * purchases + 0.5
 
 
