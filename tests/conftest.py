@@ -301,7 +301,8 @@ class Sandbox:
 def running_sandbox(database: Path, *arguments: str) -> Iterator[Sandbox]:
     """A sandbox process on a free port, with its world in `database`."""
     port = free_port()
-    command = [sys.executable, "-m", "soleflip.sandbox", "run", "--port", str(port), "--database", str(database)]
+    sandbox = [sys.executable, "-m", "soleflip.sandbox", "--database", str(database)]
+    command = [*sandbox, "run", "--control", "--port", str(port)]
     log = database.with_suffix(".log")
     with (
         log.open("wb") as output,

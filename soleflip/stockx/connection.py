@@ -19,6 +19,7 @@ from soleflip.domain.errors import InvalidInput
 
 STOCKX_HOST = "stockx.com"
 LONGEST_TEXT = 300
+LONGEST_PAUSE = 86_400
 
 
 class Credentials(AuthBase):
@@ -134,13 +135,23 @@ def error_text(response: requests.Response) -> str:
 def retry_after(response: requests.Response, now: datetime, speed: float) -> datetime | None:
     """Return the time before which StockX wants no further call, from seconds or a date; None when not told.
 
-    `now` and the answer are in UTC on the client's clock, which runs `speed` times as fast as the seconds of a header.
+    `now` and the result are in UTC on the client's clock, which runs `speed` times as fast as the seconds of a header.
+    A date is measured against the answer's own, so that a clock that goes wrong here does no harm.
     """
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return now + timedelta(seconds=min(int(text), 86_400) * speed)
+        seconds = float(text[:9])
+    else:
+        until = _http_date(text)
+        if until is None:
+            return None
+        seconds = (until - (_http_date(response.headers.get("Date", "")) or now)).total_seconds()
+    return now + timedelta(seconds=min(max(seconds, 0), LONGEST_PAUSE) * speed)
+
+
+def _http_date(text: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
-    return max(now, until.astimezone(UTC) if until.tzinfo else until.replace(tzinfo=UTC))
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

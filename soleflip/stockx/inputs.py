@@ -47,9 +47,9 @@ def _instant(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
-WholeAmount = Annotated[Decimal, BeforeValidator(_whole), PlainSerializer(lambda amount: str(int(amount)))]
+WholeAmount = Annotated[Decimal, BeforeValidator(_whole), PlainSerializer(lambda amount: str(int(amount)), when_used="json")]
 Currency = Annotated[str, BeforeValidator(_currency)]
-Expiry = Annotated[datetime, BeforeValidator(_aware), PlainSerializer(_instant)]
+Expiry = Annotated[datetime, BeforeValidator(_aware), PlainSerializer(_instant, when_used="json")]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 InventoryType = Literal["STANDARD", "DIRECT"]
 

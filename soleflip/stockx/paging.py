@@ -14,7 +14,7 @@ P = TypeVar("P", bound=Page)
 PAGE_SIZE = 100
 # A list that keeps shrinking, or a server that repeats itself, must not keep us for ever.
 MOST_STEPS_BACK = 10
-MOST_IDLE_PAGES = 3
+MOST_IDLE_PAGES = 2
 
 
 class Calls:
@@ -32,22 +32,25 @@ class Calls:
     ) -> Iterator[T]:
         """Walk all pages of `call`, entries keyed by `key`, repeats dropped.
 
-        1. A page whose entries were all seen before is passed over; after three of them in a row the walk ends.
+        1. A page whose entries were all seen before may be a slip of the server: it is fetched once more and then
+           passed over; after two such pages in a row the walk ends.
         2. When the total has shrunk since the page before, entries have moved up past us: go back as many pages as
            they can have moved, at most ten times.
         """
         seen: set[str] = set()
-        number, idle, back, total = 1, 0, 0, 0
+        number, idle, back, total, again = 1, 0, 0, 0, False
         while True:
             params = {**call.params, "pageNumber": str(number), "pageSize": str(page_size)}
             page = self._transport.read(replace(call, params=params), parse)
-            new = [entry for entry in entries(page) if key(entry) not in seen]
-            unseen = {key(entry): entry for entry in new}
+            unseen = {key(entry): entry for entry in entries(page) if key(entry) not in seen}
             seen.update(unseen)
             yield from unseen.values()
             gone, total = total - page.count, page.count
             if gone > 0 and number > 1 and back < MOST_STEPS_BACK:
                 number, back = max(1, number - -(-gone // page_size)), back + 1
+                continue
+            again = bool(entries(page)) and not unseen and not again
+            if again:
                 continue
             idle = 0 if unseen else idle + 1
             if not page.has_next_page or idle >= MOST_IDLE_PAGES:

@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 import redis as redis_py
+import requests
 import stamina
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from soleflip.sandbox import API_KEY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from soleflip.stockx import Budget, StockX, StoredTokens
+from tests.conftest import Sandbox, running_sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +204,50 @@ def stockx(script: Script, make_client: Callable[..., StockX]) -> StockX:
 def dead_redis() -> redis_py.Redis:
     """A Redis where none is."""
     return redis_py.Redis(port=1, retry=Retry(NoBackoff(), 0))
+
+
+FEED = """product_name,brand_name,mpn,Fashion:size,search_price,currency,ean
+Air Test 1,Nike,DD1391-100,42,100.00,EUR,
+Air Test 1,Nike,DD1391-100,43,100.00,EUR,
+Air Test 2,Nike,DD1391-200,42,140.00,EUR,
+"""
+
+
+class SandboxClock:
+    """The sandbox's time, asked for anew each time."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def __call__(self) -> datetime:
+        return datetime.fromisoformat(self._sandbox.look("clock")["time"])
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with three variants and no buyers of its own, without limits, for all tests of a module."""
+    database = tmp_path_factory.mktemp("market") / "world.db"
+    with running_sandbox(database, "--no-limits", "--speed", "60") as sandbox:
+        prepare(sandbox)
+        yield sandbox
+
+
+def prepare(sandbox: Sandbox) -> None:
+    answer = requests.post(
+        f"{sandbox.auth_url}/_sandbox/seed", data=FEED, headers={"Content-Type": "text/csv"}, timeout=10
+    )
+    answer.raise_for_status()
+    sandbox.control("settings", demand=0.0)
+
+
+@pytest.fixture
+def seller(market: Sandbox, make_client: Callable[..., StockX]) -> StockX:
+    """A client of the sandbox that is signed in."""
+    return sandbox_client(market, make_client)
+
+
+def sandbox_client(sandbox: Sandbox, make_client: Callable[..., StockX], **more: Any) -> StockX:
+    names = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": API_KEY}
+    tokens = MemoryTokens(StoredTokens(REFRESH_TOKEN, datetime(2026, 1, 1, tzinfo=UTC)))
+    parts = {"clock": SandboxClock(sandbox), "tokens": tokens, "speed": 60, **names, **more}
+    return make_client(sandbox.auth_url, **parts)

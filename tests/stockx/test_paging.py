@@ -39,9 +39,16 @@ def test_pages_are_fetched_as_they_are_needed(script, stockx):
 
 def test_repeats_are_dropped(script, stockx):
     script.then(page(1, 2, count=5, more=True))
-    script.then(page(1, 2, count=5, more=True))
     script.then(page(2, 3, count=5, more=False))
     assert numbers(stockx.historical_orders()) == [1, 2, 3]
+
+
+def test_a_page_that_repeats_the_one_before_is_fetched_again(script, stockx):
+    script.then(page(1, 2, count=4, more=True))
+    script.then(page(1, 2, count=4, more=True))
+    script.then(page(3, 4, count=4, more=False))
+    assert numbers(stockx.historical_orders()) == [1, 2, 3, 4]
+    assert [query(asked)["pageNumber"] for asked in script.asked] == ["1", "2", "2"]
 
 
 def test_entries_that_moved_up_past_us_are_fetched(script, stockx):
@@ -57,7 +64,7 @@ def test_a_server_that_repeats_itself_does_not_keep_us_for_ever(script, stockx):
     for _ in range(10):
         script.then(page(1, count=1000, more=True))
     assert numbers(stockx.active_orders()) == [1]
-    assert len(script.asked) == 4
+    assert len(script.asked) == 5
 
 
 def test_an_empty_list_is_one_call(script, stockx):
