@@ -8,22 +8,33 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
 from soleflip.domain.fees import FeeSchedule
 from soleflip.domain.money import ZERO
-from soleflip.models import Item, LatestQuote, ListingChange, PricingHistory, Quote, Run, RunLine, StockxListing
+from soleflip.models import (
+    Item,
+    LatestQuote,
+    ListingChange,
+    PricingHistory,
+    Product,
+    Quote,
+    Run,
+    RunLine,
+    StockxListing,
+)
 from soleflip.services import change_batches, changes, market, runs, settings
 from soleflip.services.asks import as_quote, past_sales
 from soleflip.services.changes import Wish
 from soleflip.services.runs import Books, Work
 from soleflip.services.settings import FeeSettings
+from soleflip.stockx import Lane
 
 CHUNK = 500
 HISTORY = timedelta(days=7)
@@ -46,7 +57,7 @@ def reprice(work: Work) -> str:
     """
     if not _has_decided(work):
         listing_ids = _selection(work)
-        market.quote_products(work, _stale_products(work, listing_ids))
+        _refresh_quotes(work, listing_ids)
         tally = _Tally()
         for start in range(0, len(listing_ids), CHUNK):
             _decide(work, listing_ids[start : start + CHUNK], tally)
@@ -72,25 +83,22 @@ def _selection(work: Work) -> list[UUID]:
         return list(session.scalars(query.order_by(StockxListing.ask_price.desc(), StockxListing.id)))
 
 
-def _stale_products(work: Work, listing_ids: Sequence[UUID]) -> list[UUID]:
-    """Return the products of these listings whose quotes are older than half of what the guards allow."""
+def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
+    """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each."""
     with work.transaction() as session:
-        guards = settings.load_guards(session)
-        fees = settings.load(session, FeeSettings)
-        limit = work.clock() - timedelta(minutes=guards.max_age_minutes / 2)
-        oldest = func.min(func.coalesce(LatestQuote.at, datetime(2000, 1, 1, tzinfo=UTC)))
-        query = (
-            select(StockxListing.product_id)
-            .outerjoin(
-                LatestQuote,
-                (LatestQuote.variant_id == StockxListing.catalog_variant_id) & (LatestQuote.currency == fees.currency),
+        limit = work.clock() - timedelta(minutes=settings.load_guards(session).max_age_minutes / 2)
+        stale = session.execute(
+            select(Product.id, Product.stockx_product_id)
+            .where(
+                Product.id.in_(select(StockxListing.product_id).where(StockxListing.id.in_(listing_ids))),
+                Product.stockx_product_id.is_not(None),
+                (Product.quoted_at.is_(None)) | (Product.quoted_at < limit),
             )
-            .where(StockxListing.id.in_(listing_ids))
-            .group_by(StockxListing.product_id)
-            .having(oldest < limit)
-            .order_by(oldest, StockxListing.product_id)
-        )
-        return list(session.scalars(query))
+            .order_by(Product.quoted_at.nulls_first(), Product.id)
+        ).all()
+    for done, (product_id, stockx_id) in enumerate(stale):
+        work.progress(done=done, total=len(stale), message=f"Asking for the market of {len(stale)} products")
+        market.fetch_quotes(work, product_id, stockx_id or "", Lane.HOT)
 
 
 def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
