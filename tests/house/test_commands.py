@@ -8,9 +8,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from soleflip import processes
 from soleflip.config import PROJECT
@@ -49,8 +51,6 @@ def test_make_help_lists_every_command() -> None:
 
 
 def test_requirements_are_pinned_and_installed() -> None:
-    from importlib.metadata import version
-
     lines = [
         line
         for name in ("requirements.txt", "requirements-dev.txt")
@@ -58,6 +58,7 @@ def test_requirements_are_pinned_and_installed() -> None:
         if line and not line.startswith(("#", "-r "))
     ]
     for line in lines:
-        pinned = re.fullmatch(r"([A-Za-z0-9._-]+)(\[\w+\])?==([^\s=]+)", line)
-        assert pinned, line
-        assert version(pinned.group(1)) == pinned.group(3)
+        pinned = Requirement(line)
+        assert re.fullmatch(r"==[0-9a-z.]+", str(pinned.specifier)), line
+        if pinned.marker is None or pinned.marker.evaluate():
+            assert pinned.specifier.contains(version(pinned.name)), line
