@@ -144,9 +144,8 @@ def main() -> int:
         print(f"{name[:47]:48}{line}")
     rate, swing = median(map(abs, rates)), median(map(abs, swings))
     print(f"{'median deviation':48}{'':18}{rate:8.0%}{'':18}{swing:8.0%}")
-    print(
-        f"median noise of a sale {median(one for one, _ in fitted):.3f}, drift a day {median(day for _, day in fitted):.3f}"
-    )
+    sale, day = (median(wild[place] for wild in fitted) for place in (0, 1))
+    print(f"median noise of a sale {sale:.3f}, drift a day {day:.3f}")
     return 0 if rate <= ALLOWED and swing <= ALLOWED else 1
 
 

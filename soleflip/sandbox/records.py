@@ -35,8 +35,9 @@ class Variant:
     level: float
     buyers_per_week: float
     born: int
+    # What bench/sandbox_calibration.py fits to the median real product: the drift of a day, the noise of a sale.
     volatility: float = 0.02
-    spread: float = 0.035
+    spread: float = 0.02
 
 
 @dataclass(slots=True)
