@@ -15,16 +15,13 @@ import flask_migrate
 import requests
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
-from rq import Worker
 from sqlalchemy import inspect
 
 from soleflip import local, sandbox
 from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
-from soleflip.jobs import tasks
-from soleflip.jobs.schedule import Timetable
-from soleflip.runtime import QUEUES, Runtime
+from soleflip.runtime import Runtime
 from soleflip.services import accounts, automation, feeds, replay, reports
 
 P = ParamSpec("P")
@@ -38,7 +35,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def install(app: Flask) -> None:
     """Register all commands on the application."""
-    for command in (worker, scheduler, import_feed, import_report, import_costs, replay_command, stop, resume):
+    for command in (import_feed, import_report, import_costs, replay_command, stop, resume):
         app.cli.add_command(command)
     app.cli.add_command(operator)
     app.cli.add_command(sandbox_group)
@@ -86,24 +83,6 @@ def create_operator(email: str, role: str, password: str) -> None:
     with database(), _runtime().transaction() as session:
         accounts.create_operator(session, email, password, role)
     click.echo(f"{email} may sign in as {role}.")
-
-
-@click.command("worker")
-@with_appcontext
-def worker() -> None:
-    """Perform runs until told to stop."""
-    runtime = _runtime()
-    tasks.wake_abandoned()
-    # What this process opened must not be shared with the children it forks for its jobs.
-    db.engine.dispose()
-    Worker(list(QUEUES), connection=runtime.redis, serializer="json").work(logging_level="WARNING")
-
-
-@click.command("scheduler")
-@with_appcontext
-def scheduler() -> None:
-    """Start what the timetable says until told to stop."""
-    Timetable(_runtime()).start()
 
 
 @sandbox_group.command("run")

@@ -154,13 +154,14 @@ def play(on: Stage, feed: Path) -> dict[str, Any]:
         orders = session.scalars(
             select(StockxOrder).where(StockxOrder.net_profit.is_not(None)).order_by(StockxOrder.sold_at)
         ).all()
-        result = {
+        sold = [_order(order) for order in orders]
+        result: dict[str, Any] = {
             "offers": offers,
             "opportunities": found,
             "listings": {"requested": len(listings), "active": len(listings) - failed, "failed": failed},
-            "orders": [_order(order) for order in orders],
+            "orders": sold,
+            "totals": totals(sold),
         }
-    result["totals"] = totals(result["orders"])
     result["seconds"] = round(time.monotonic() - began, 1)
     check(result)
     return result

@@ -14,6 +14,7 @@ import soleflip.models  # noqa: F401  (registers the tables)
 from soleflip import api, cli, web
 from soleflip.config import PROJECT, SANDBOX_TOKEN, Settings
 from soleflip.db import db, transaction
+from soleflip.jobs import commands
 from soleflip.runtime import RunQueue, Runtime, make_clock
 from soleflip.services import automation
 from soleflip.services.connection import DatabaseTokens
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.install(app)
     api.install(app)
     cli.install(app)
+    commands.install(app)
     return app
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -36,7 +37,11 @@ class Timetable(CronScheduler):
         self._add("sweep", SWEEP_EVERY, tasks.wake_abandoned)
         for entry in TIMETABLE:
             every = entry.every_in_sandbox if runtime.settings.sandbox else entry.every
-            self._add(entry.kind, every, lambda kind=entry.kind: tasks.start_scheduled(kind))
+            self._add(entry.kind, every, partial(tasks.start_scheduled, entry.kind))
+
+    def run(self) -> None:
+        """Go on until told to stop by a signal."""
+        self.start()  # type: ignore[no-untyped-call]
 
     def _add(self, name: str, every: int, action: Callable[[], object]) -> None:
         self._actions[name] = action

@@ -1,0 +1,37 @@
+"""`flask worker` and `flask scheduler`: the processes of this edge."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from rq import Worker
+
+from soleflip.db import db
+from soleflip.jobs import tasks
+from soleflip.jobs.schedule import Timetable
+from soleflip.runtime import QUEUES, Runtime
+
+
+def install(app: Flask) -> None:
+    """Register the commands on the application."""
+    app.cli.add_command(worker)
+    app.cli.add_command(scheduler)
+
+
+@click.command("worker")
+@with_appcontext
+def worker() -> None:
+    """Perform runs until told to stop."""
+    runtime: Runtime = current_app.extensions["soleflip"]
+    tasks.wake_abandoned()
+    # What this process opened must not be shared with the children it forks for its jobs.
+    db.engine.dispose()
+    Worker(list(QUEUES), connection=runtime.redis, serializer="json").work(logging_level="WARNING")
+
+
+@click.command("scheduler")
+@with_appcontext
+def scheduler() -> None:
+    """Start what the timetable says until told to stop."""
+    Timetable(current_app.extensions["soleflip"]).run()
