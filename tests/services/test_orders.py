@@ -185,9 +185,7 @@ def test_a_changed_payout_is_corrected_and_the_old_lines_stay_in_the_books(
     record(session, [later], books, clock(), actor="test")
     assert books_sum(session) == Decimal("17.97")
     reversed_ = session.scalars(select(LedgerEntry).where(LedgerEntry.reverses_id.is_not(None))).all()
-    assert [(entry.name, entry.amount) for entry in reversed_] == [
-        ("Difference to StockX's total", Decimal("-0.06"))
-    ]
+    assert [(entry.name, entry.amount) for entry in reversed_] == [("Difference to StockX's total", Decimal("-0.06"))]
 
 
 def test_an_order_in_another_currency_takes_the_ecb_rate_of_its_day(session: Session, books: Books, clock: Any) -> None:

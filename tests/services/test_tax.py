@@ -1,0 +1,167 @@
+"""The tax report: rows from the ledger, the year's end in the operator's zone, equal totals in every file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+from decimal import Decimal as D
+from typing import Any
+
+import openpyxl
+import pytest
+from sqlalchemy.orm import Session
+
+from soleflip.domain.analytics import Period
+from soleflip.domain.tax import year_bounds
+from soleflip.models import StockxOrder
+from soleflip.services import analytics, ledger, tax, tax_files
+from soleflip.services.order_snapshots import record
+from soleflip.services.runs import Books
+from tests.services.sales import LINES, entry, make_listing, payout
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def sell(session: Session, books: Books, number: str, listing: str | None, sold: str, **more: Any) -> None:
+    more = {"status": "COMPLETED", "payout": payout("48.94", "38.03"), "updated": sold, **more}
+    record(session, [entry(number, listing=listing, created=sold, **more)], books, NOW, actor="test")
+
+
+@pytest.fixture
+def a_year(session: Session, books: Books) -> None:
+    for number in range(1, 6):
+        make_listing(session, f"L{number}", cost="20.00" if number != 4 else None, style=f"A{number}")
+    sell(session, books, "1", "L1", "2024-12-31T22:59:59Z")
+    sell(session, books, "2", "L2", "2024-12-31T23:30:00Z")
+    sell(session, books, "3", "L3", "2025-06-01T10:00:00Z")
+    sell(session, books, "4", "L4", "2025-07-01T10:00:00Z", payout=payout("48.94", "37.97", LINES))
+    sell(session, books, "5", None, "2025-12-31T22:30:00Z")
+    sell(session, books, "3", "L3", "2025-06-01T10:00:00Z", status="RETURNED", updated="2025-08-01T10:00:00Z")
+
+
+def names(session: Session, books: Books, year: int) -> list[str]:
+    return [f"{row.kind} {row.name}" for row in tax.rows(session, year, "plain", books)]
+
+
+@pytest.mark.usefixtures("a_year")
+def test_the_year_ends_in_the_operators_time_zone(session: Session, books: Books) -> None:
+    assert names(session, books, 2024) == ["sale 1"]
+    assert names(session, books, 2025) == ["sale 2", "sale 3", "sale 4", "reversal 3", "sale 5"]
+    assert names(session, books, 2026) == []
+    assert tax.years(session, books, NOW) == [2026, 2025, 2024]
+
+
+@pytest.mark.usefixtures("a_year")
+@pytest.mark.parametrize("treatment", ["plain", "small_business", "intra_eu", "schedule_c"])
+def test_the_reports_profit_is_that_of_analytics(session: Session, books: Books, treatment: str) -> None:
+    figures = analytics.profit(session, Period(*year_bounds(2025)), books)
+    total = tax.report(session, 2025, treatment, books).total
+    assert (total.profit, total.payout, total.cost) == (figures.profit, figures.payout, figures.cost)
+    assert total.sales - total.reversals == figures.sales
+    assert (total.unknown_cost, total.unknown_payout) == (figures.unknown_sales, figures.unknown_payout)
+
+
+@pytest.mark.usefixtures("a_year")
+def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Books) -> None:
+    second, third, fourth, back, fifth = tax.rows(session, 2025, "plain", books)
+    assert second.fees[-1] == ("Difference to StockX's total", D("0.06"))
+    assert second.fee_sum("unexplained") == D("0.06")
+    assert second.item is not None
+    assert second.missing == []
+    assert fourth.missing == ["cost"]
+    assert fifth.missing == ["cost", "purchase date", "supplier", "purchase document"]
+    assert set(back.reverses) == set(third.entry_ids)
+    assert back.taxed.profit == -third.taxed.profit
+
+
+def penny(text: str) -> D:
+    return D(text.replace(",", ""))
+
+
+@pytest.mark.usefixtures("a_year")
+@pytest.mark.parametrize("treatment", ["plain", "margin_scheme", "intra_eu"])
+def test_csv_workbook_and_pdf_have_the_same_totals(session: Session, books: Books, treatment: str) -> None:
+    total = tax.report(session, 2025, treatment, books).total
+    text = "".join(tax_files.as_csv(session, 2025, treatment, books)).removeprefix("\ufeff")
+    table = list(csv.DictReader(io.StringIO(text)))
+    sums = {
+        "Sale price (EUR)": total.price,
+        "Fees (EUR)": total.fees,
+        "Payout (EUR)": total.payout,
+        "Cost (EUR)": total.cost,
+        "VAT (EUR)": total.vat,
+        "Profit (EUR)": total.profit,
+    }
+    last = table.pop()
+    assert last["Row"] == "TOTAL"
+    file = io.BytesIO()
+    tax_files.as_xlsx(session, 2025, treatment, books, file)
+    sheet = openpyxl.load_workbook(file)["Sales"]
+    header = [cell.value for cell in sheet[1]]
+    bottom = {name: cell.value for name, cell in zip(header, sheet[sheet.max_row], strict=True)}
+    for name, amount in sums.items():
+        assert D(last[name]) == amount
+        assert sum((D(row[name]) for row in table if row[name]), D(0)) == amount
+        assert D(str(bottom[name])).quantize(D("0.01")) == amount
+    pdf = pdf_text(tax_files.as_pdf(session, 2025, treatment, books))
+    assert {f"{amount:,.2f}" for amount in sums.values()} <= set(re.findall(r"-?[\d,]+\.\d\d", pdf))
+
+
+def pdf_text(content: bytes) -> str:
+    """The words of a PDF of ours: its streams are compressed, its strings plain."""
+    import zlib
+
+    text = ""
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL):
+        try:
+            text += zlib.decompress(stream).decode("latin-1")
+        except zlib.error:
+            continue
+    return " ".join(re.findall(r"\((.*?)(?<!\\)\)", text))
+
+
+@pytest.mark.usefixtures("a_year")
+def test_the_workbook_has_real_numbers_and_dates(session: Session, books: Books) -> None:
+    file = io.BytesIO()
+    tax_files.as_xlsx(session, 2025, "plain", books, file)
+    sheet = openpyxl.load_workbook(file)["Sales"]
+    row = {head.value: cell for head, cell in zip(sheet[1], sheet[2], strict=True)}
+    assert row["Purchase date"].is_date
+    assert row["Time (local)"].value == datetime(2025, 1, 1, 0, 30)
+    assert row["Payout (EUR)"].value == 38.03
+    assert row["Order"].data_type == "s"
+
+
+def test_text_from_outside_is_never_a_formula(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books, "1", "L1", "2025-06-01T10:00:00Z")
+    order = session.query(StockxOrder).one()
+    for title in ("=1+1", "+SUM(A1)", "-2", "@cmd", "\t=1", "\r=1"):
+        order.title = title
+        session.flush()
+        text = "".join(tax_files.as_csv(session, 2025, "plain", books))
+        row = next(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+        assert row["Title"] == f"'{title}"
+        assert row["Fees (EUR)"] == "-10.91", "numbers stay numbers"
+        file = io.BytesIO()
+        tax_files.as_xlsx(session, 2025, "plain", books, file)
+        kinds = {cell.data_type for row in openpyxl.load_workbook(file)["Sales"] for cell in row}
+        assert "f" not in kinds
+
+
+def test_penalties_and_write_offs_are_rows_of_their_own(session: Session, books: Books) -> None:
+    item = make_listing(session).item
+    assert item is not None
+    item.state = "in_stock"
+    ledger.write_off(session, item.id, "lost", actor="test", books=books, now=NOW)
+    make_listing(session, "L2", style="B")
+    sell(session, books, "2", "L2", "2026-01-05T10:00:00Z")
+    order = session.query(StockxOrder).one()
+    ledger.book_penalty(session, order.id, D("15"), "late", actor="test", books=books, now=NOW)
+    kinds = sorted(row.kind for row in tax.rows(session, 2026, "plain", books))
+    assert kinds == ["penalty", "sale", "write_off"]
+    total = tax.report(session, 2026, "plain", books).total
+    assert total.profit == D("18.03") - 20 - 15
+    assert total.profit == analytics.profit(session, Period(*year_bounds(2026)), books).profit
