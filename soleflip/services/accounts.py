@@ -135,7 +135,7 @@ def _nobody() -> str:
 
 def _lock(failures: int) -> timedelta:
     doublings = min(failures - FREE_TRIES, 10)
-    return min(FIRST_LOCK * 2**doublings, LONGEST_LOCK)
+    return min(FIRST_LOCK * (1 << doublings), LONGEST_LOCK)
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import case, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
-from soleflip.models import Run, StockxConnection, StopSwitch
+from soleflip.domain.analytics import Figures, Period
+from soleflip.domain.money import ZERO
+from soleflip.domain.orders import STATUSES, Stage
+from soleflip.models import (
+    Decision,
+    ListingChange,
+    MarketPrice,
+    Opportunity,
+    Run,
+    StockxConnection,
+    StockxListing,
+    StockxOrder,
+    StopSwitch,
+)
+from soleflip.services import analytics, runs
 from soleflip.services.connection import CONNECTED, DISCONNECTED
-from soleflip.services.runs import OPEN_STATES
+from soleflip.services.runs import OPEN_STATES, Books
+
+CHART_DAYS = 30
+TO_SHIP = tuple(name for name, status in STATUSES.items() if status.stage is Stage.SHIP and not status.hold)
+NEAR_LOWEST = Decimal("1.05")
+# What a failed run may still be worth telling.
+FAILED_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +46,86 @@ class Shell:
     connection: str
     connection_reason: str | None
     open_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The figures of the last days, today included, beside those of as many days before."""
+
+    label: str
+    days: int
+    figures: Figures
+    before: Figures
+
+    @property
+    def change(self) -> Decimal:
+        """How much more profit than before, in the books' currency."""
+        return self.figures.profit - self.before.profit
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Counts of what waits for the operator, and whether the first steps are done."""
+
+    to_ship: int
+    late: int
+    next_ship_by: datetime | None
+    orders_in_review: int
+    listings_in_review: int
+    doubtful_matches: int
+    proposed_changes: int
+    waiting_decisions: int
+    failed_runs: int
+    open_opportunities: int
+    has_offers: bool
+    has_listings: bool
+
+    def __bool__(self) -> bool:
+        waiting = (self.to_ship, self.orders_in_review, self.listings_in_review, self.doubtful_matches)
+        return any((*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Our live asks by their place in the market."""
+
+    lowest: int
+    near: int
+    above: int
+    unknown: int
+    paused: int
+    under_way: int
+
+    @property
+    def total(self) -> int:
+        """All asks that are out or on their way."""
+        return self.lowest + self.near + self.above + self.unknown + self.paused + self.under_way
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the dashboard; amounts in the books' currency."""
+
+    currency: str
+    windows: tuple[Window, ...]
+    days: Sequence[analytics.Bucket]
+    ages: Sequence[analytics.Age]
+    expected: analytics.Expected
+    needs: Needs
+    places: Places
+    best: Sequence[StockxOrder]
+    worst: Sequence[StockxOrder]
+    last_runs: Sequence[Run]
+
+    @property
+    def at_work(self) -> Decimal:
+        """The cost of everything unsold whose cost is known."""
+        return sum((age.cost for age in self.ages), ZERO)
+
+    @property
+    def items(self) -> int:
+        """How many pairs are unsold."""
+        return sum(age.items for age in self.ages)
 
 
 def shell(session: Session, *, sandbox: bool) -> Shell:
@@ -38,5 +142,77 @@ def shell(session: Session, *, sandbox: bool) -> Shell:
     return Shell(bool(stopped), by, why, connection or (CONNECTED if sandbox else DISCONNECTED), reason, open_runs)
 
 
-def overview(session: Session, books, now):
-    return None
+def overview(session: Session, books: Books, now: datetime) -> Overview:
+    """Return everything the dashboard shows, as of `now` (UTC)."""
+    today = now.astimezone(books.timezone).date()
+    longest = Period(today - timedelta(days=2 * CHART_DAYS - 1), today)
+    days = {bucket.start: bucket for bucket in analytics.over_time(session, longest, "day", books)}
+    shown = [today - timedelta(days=back) for back in reversed(range(CHART_DAYS))]
+    best, worst = analytics.best_and_worst(session, Period(shown[0], today), books, count=3)
+
+    def figures(first: int, count: int) -> Figures:
+        wanted = (today - timedelta(days=back) for back in range(first, first + count))
+        return sum((days[day].figures for day in wanted if day in days), Figures())
+
+    return Overview(
+        currency=books.currency,
+        windows=tuple(
+            Window(label, count, figures(0, count), figures(count, count))
+            for label, count in (("Today", 1), ("7 days", 7), ("30 days", 30))
+        ),
+        days=[days.get(day, analytics.Bucket(day, Figures())) for day in shown],
+        ages=analytics.at_work(session, books, now),
+        expected=analytics.expected(session, books, now),
+        needs=needs(session, now),
+        places=places(session),
+        best=best,
+        worst=worst,
+        last_runs=runs.latest(session, 6),
+    )
+
+
+def needs(session: Session, now: datetime) -> Needs:
+    """Count what waits for the operator, in one statement."""
+    to_ship = (StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(TO_SHIP))
+    later = aliased(Run)
+    mended = exists().where(later.kind == Run.kind, later.state == "done", later.created_at > Run.created_at)
+    failed = (Run.state == "failed", Run.created_at > func.now() - FAILED_WITHIN, ~mended)
+    is_open = (Opportunity.state == "open", Opportunity.is_current)
+    row = session.execute(
+        select(
+            _count(StockxOrder, *to_ship),
+            _count(StockxOrder, *to_ship, StockxOrder.ship_by < now),
+            select(func.min(StockxOrder.ship_by)).where(*to_ship).scalar_subquery(),
+            _count(StockxOrder, StockxOrder.match_state == "review"),
+            _count(StockxListing, StockxListing.status == "review"),
+            _count(MarketPrice, MarketPrice.match_state == "doubtful", MarketPrice.gone_at.is_(None)),
+            _count(ListingChange, ListingChange.state == "proposed"),
+            _count(Decision, Decision.state == "waiting"),
+            _count(Run, *failed),
+            _count(Opportunity, *is_open),
+            exists(select(MarketPrice.id)),
+            exists(select(StockxListing.id)),
+        )
+    ).one()
+    return Needs(*row)
+
+
+def places(session: Session) -> Places:
+    """Count our asks by their place in the market, in one statement."""
+    lowest, ask = StockxListing.current_lowest_ask, StockxListing.ask_price
+    place = case(
+        (StockxListing.status == "inactive", "paused"),
+        (StockxListing.status != "active", "under_way"),
+        (lowest.is_(None), "unknown"),
+        (ask <= lowest, "lowest"),
+        (ask <= lowest * NEAR_LOWEST, "near"),
+        else_="above",
+    ).label("place")
+    live = ("pending", "submitting", "review", "active", "inactive")
+    query = select(place, func.count()).where(StockxListing.status.in_(live)).group_by("place")
+    found: dict[str, int] = dict(session.execute(query).all())
+    return Places(*(found.get(name, 0) for name in Places.__slots__))
+
+
+def _count(table: Any, *conditions: Any) -> Any:
+    return select(func.count()).select_from(table).where(*conditions).scalar_subquery()

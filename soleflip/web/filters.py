@@ -101,7 +101,7 @@ def money(amount: Decimal | Money | None, currency: str | None = None) -> str:
     if amount is None:
         return ABSENT
     if isinstance(amount, Money):
-        amount, currency = amount.amount, amount.currency
+        return money(amount.amount, amount.currency)
     return format_currency(amount, currency or runtime().settings.currency, locale=_locale()).replace("-", "−")
 
 

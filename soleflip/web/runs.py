@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
@@ -19,7 +20,7 @@ def index() -> Response:
     """List the runs, newest first."""
     kind, state = request.args.get("kind") or None, request.args.get("state") or None
     found, cursor = runs.history(g.session, kind=kind, state=state, after=request.args.get("after"))
-    view = {"runs": found, "cursor": cursor, "kinds": runs.kinds(g.session), "states": STATES}
+    view: dict[str, Any] = {"runs": found, "cursor": cursor, "kinds": runs.kinds(g.session), "states": STATES}
     return page("runs/page.html", "runs/_table.html", kind=kind, state=state, **view)
 
 

@@ -102,5 +102,5 @@ def _page(
         mine = wrong is not None and wrong[0] == name
         groups[name] = settings_fields(name, stored, typed if mine else None, wrong[1] if wrong and mine else None)
     account = connection.account(g.session, sandbox=runtime().settings.sandbox)
-    view = {"groups": groups, "titles": TITLES, "account": account}
+    view: dict[str, Any] = {"groups": groups, "titles": TITLES, "account": account}
     return page("settings/page.html", "settings/_groups.html", status=status, **view)

@@ -55,6 +55,7 @@ TEXTS: dict[str, dict[str, Text]] = {
         "default_delivery": Text("Delivery from the shop", "Where the feed says nothing.", "money"),
         "failure_rate": Text("Sales that fail", "Their share of all sales: 0.02 is 2 %.", "fraction"),
         "failure_cost": Text("Cost of a failed sale", "Postage, penalty and work.", "money"),
+        "reopen_percent": Text("Dismissed comes back", "When the shop's price moves by this much.", "percent"),
     },
     "pricing": {
         "strategy": Text(

@@ -82,7 +82,8 @@ def url_with(**changes: Any) -> str:
         elif value is not None:
             query[name] = value
     assert request.endpoint is not None  # noqa: S101 - a template renders inside a request that found its view
-    return url_for(request.endpoint, **(request.view_args or {}), **query.to_dict(flat=False))
+    values: dict[str, Any] = {**(request.view_args or {}), **query.to_dict(flat=False)}
+    return url_for(request.endpoint, **values)
 
 
 def link(endpoint: str, **values: Any) -> str | None:

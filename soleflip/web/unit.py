@@ -50,8 +50,13 @@ def start_run(kind: str, params: dict[str, Any] | None = None, total: int | None
     When the queue is away the run stays queued in the database and is picked up later.
     """
     run = runs.start(g.session, kind, actor=actor(), params=params, total=total)
-    g.started_runs.append((run.id, kind))
+    wake_after_commit(run)
     return run
+
+
+def wake_after_commit(run: Run) -> None:
+    """Have a worker woken for a run that a service started, once the request is committed."""
+    g.started_runs.append((run.id, run.kind))
 
 
 def _open() -> None:
