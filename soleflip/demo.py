@@ -189,7 +189,7 @@ def _list(on: Stage) -> tuple[int, Run]:
     """List every opportunity above the default thresholds with one run."""
     now = on.runtime.clock()
     with on.runtime.transaction() as session:
-        ids = opportunities.matching_ids(session, opportunities.OpportunityFilter(), limit=asks.MOST)
+        ids = opportunities.matching_ids(session, opportunities.OpportunityFilter(), now=now, limit=asks.MOST)
         shown = asks.preview(session, now=now, local_hour=12, opportunity_ids=ids)
         run_id = placing.order(session, shown, actor="demo", now=now, created_from="bulk").id
     run = on.finish(run_id)

@@ -513,6 +513,8 @@ def upgrade() -> None:
         sa.Column("stock", sa.Integer(), nullable=True),
         sa.Column("quote_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("offer_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("offer_changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("terms", sa.String(length=40), nullable=True),
         sa.Column("dismissed_price", sa.Numeric(precision=10, scale=2), nullable=True),
         sa.Column(
             "arithmetic", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False

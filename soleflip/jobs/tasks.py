@@ -13,13 +13,17 @@ from soleflip.db import db
 from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
-from soleflip.services import orders, runs
+from soleflip.services import catalog, feeds, orders, runs, sourcing
 from soleflip.services.runs import Work
 
 log = structlog.get_logger()
 
 KINDS: dict[str, Callable[[Work], str]] = {
     "order_sync": orders.sync,
+    "feed_import": feeds.perform,
+    "catalog_lookup": catalog.look_up,
+    "quotes": sourcing.refresh_quotes,
+    "detect": sourcing.detect,
 }
 
 

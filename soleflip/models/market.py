@@ -174,7 +174,9 @@ class Opportunity(Base):
     """An offer and a quote put together, with stored results in the books' currency.
 
     `state`: open, dismissed, acted, gone. `net_profit` is for listing at `ask`; `net_profit_now` for selling into
-    the highest bid. `is_current` is false while price data are too old or the offer is out of stock.
+    the highest bid. `is_current` is false while the offer is out of stock, gone or without a
+    quote; how old prices may be is asked when reading. `terms` is a fingerprint of the settings and rates it was
+    computed with: fees, VAT, thresholds, strategy.
     """
 
     __tablename__ = "opportunities"
@@ -208,6 +210,8 @@ class Opportunity(Base):
     stock: Mapped[int | None]
     quote_at: Mapped[Moment | None]
     offer_seen_at: Mapped[Moment]
+    offer_changed_at: Mapped[Moment | None]
+    terms: Mapped[str | None] = mapped_column(String(40))
     dismissed_price: Mapped[Amount | None]
     arithmetic: Mapped[Json]
     computed_at: Mapped[Moment]

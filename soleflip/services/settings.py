@@ -50,6 +50,7 @@ class Thresholds:
     default_delivery: Decimal = Decimal("0.00")
     failure_rate: Decimal = Decimal("0.02")
     failure_cost: Decimal = Decimal("15.00")
+    reopen_percent: Decimal = Decimal("5")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,9 @@ STATES: dict[str, tuple[str, str]] = {
 }
 
 RUN_NAMES = {
-    "import": "Feed import",
-    "match": "Matching",
+    "feed_import": "Feed import",
+    "catalog_lookup": "Catalog look-up",
+    "detect": "Finding opportunities",
     "quotes": "Quotes",
     "list": "Listing",
     "change": "Price and state changes",

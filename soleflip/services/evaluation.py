@@ -1,0 +1,196 @@
+"""Opportunities computed: SQL finds what changed, the domain decides, results are stored for filters and sorting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from soleflip.domain import pricing
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.listings import LIVE_STATES
+from soleflip.domain.opportunities import Terms, Vat, cost_of, evaluate, has_moved
+from soleflip.models import Opportunity, StockxListing
+from soleflip.services.asks import past_sales
+from soleflip.services.rates import rate
+from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds, VatSettings, load
+
+CHUNK = 2000
+
+_CHANGED = """
+SELECT offers.id, offers.variant_id, offers.match_state, offers.price, offers.delivery, offers.currency,
+    offers.in_stock, offers.stock, offers.gone_at, offers.changed_at,
+    GREATEST(offers.seen_at, shops.seen_at) AS seen_at,
+    quotes.at, quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
+    known.state, known.dismissed_price
+FROM integration.market_prices AS offers
+JOIN integration.shops AS shops ON shops.id = offers.shop_id
+JOIN integration.latest_quotes AS quotes ON quotes.variant_id = offers.variant_id AND quotes.currency = :currency
+LEFT JOIN integration.opportunities AS known ON known.market_price_id = offers.id
+WHERE offers.id > :after AND offers.match_state IN ('firm', 'doubtful')
+AND (known.id IS NULL OR known.offer_changed_at IS DISTINCT FROM offers.changed_at
+    OR known.quote_at IS DISTINCT FROM quotes.at OR known.variant_id <> offers.variant_id
+    OR known.match_state <> offers.match_state
+    OR known.terms IS DISTINCT FROM CASE WHEN offers.currency = :currency THEN :terms ELSE :day_terms END)
+"""
+_OF_PRODUCTS = """
+AND offers.variant_id IN (SELECT id FROM products.variants WHERE product_id = ANY(:products))
+"""
+_IN_ORDER = "ORDER BY offers.id LIMIT :chunk"
+_UNMATCHED = """
+UPDATE integration.opportunities AS known SET state = 'gone', is_current = false, updated_at = :now
+FROM integration.market_prices AS offers
+WHERE offers.id = known.market_price_id AND known.state IN ('open', 'dismissed')
+AND (offers.match_state NOT IN ('firm', 'doubtful') OR offers.variant_id IS NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Everything an evaluation rests on besides the two prices; `key` is its fingerprint."""
+
+    terms: Terms
+    strategy: str
+    reopen_percent: Decimal
+    key: str
+
+
+def terms_of(session: Session) -> Terms:
+    """Return fees, VAT, delivery and expected failures as the operator has set them."""
+    vat, thresholds = load(session, VatSettings), load(session, Thresholds)
+    return Terms(
+        fees=load(session, FeeSettings).schedule(),
+        vat=Vat(vat.treatment, vat.rate),
+        default_delivery=thresholds.default_delivery,
+        failure_rate=thresholds.failure_rate,
+        failure_cost=thresholds.failure_cost,
+    )
+
+
+def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | None = None) -> int:
+    """Compute the opportunities whose offer, quote or settings changed, of these products or of all; returns how many.
+
+    What did not change is not read. Offers in another currency count as changed on every day, with its rate.
+    """
+    rules = _rules(session)
+    currency = rules.terms.currency
+    values: dict[str, Any] = {"currency": currency, "terms": rules.key, "chunk": CHUNK}
+    values["day_terms"] = _fingerprint(rules.key, now.date())
+    query = _CHANGED
+    if product_ids is not None:
+        query += _OF_PRODUCTS
+        values["products"] = list(product_ids)
+    session.flush()
+    session.execute(text(_UNMATCHED), {"now": now})
+    after, count = 0, 0
+    while rows := session.execute(text(query + _IN_ORDER), {**values, "after": after}).all():
+        _store(session, rows, rules, values, now)
+        after, count = rows[-1].id, count + len(rows)
+    session.expire_all()
+    return count
+
+
+def _rules(session: Session) -> _Rules:
+    terms = terms_of(session)
+    strategy = load(session, PricingSettings).strategy
+    return _Rules(terms, strategy, load(session, Thresholds).reopen_percent, _fingerprint(terms, strategy))
+
+
+def _fingerprint(*what: object) -> str:
+    return hashlib.blake2b(repr(what).encode(), digest_size=20).hexdigest()
+
+
+def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: dict[str, Any], now: datetime) -> None:
+    variant_ids = {row.variant_id for row in rows}
+    own = _own_asks(session, variant_ids)
+    sales = past_sales(session, variant_ids, rules.terms.currency)
+    results = []
+    for row in rows:
+        quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
+        given = pricing.PricingInput(
+            fees=rules.terms.fees,
+            now=now,
+            quote=quote,
+            own_asks=tuple(own[row.variant_id]),
+            history=sales.get(row.variant_id, ()),
+        )
+        ask = pricing.propose(rules.strategy, {}, given).ask
+        is_home = row.currency == rules.terms.currency
+        key = values["terms"] if is_home else values["day_terms"]
+        results.append(_result(row, ask, rules, now) | {"terms": key})
+    statement = insert(Opportunity)
+    news = {name: statement.excluded[name] for name in results[0] if name not in ("market_price_id", "created_at")}
+    session.execute(statement.on_conflict_do_update(index_elements=["market_price_id"], set_=news), results)
+
+
+def _own_asks(session: Session, variant_ids: set[UUID]) -> dict[UUID | None, list[Decimal]]:
+    own: dict[UUID | None, list[Decimal]] = defaultdict(list)
+    for variant_id, ask in session.execute(
+        select(StockxListing.catalog_variant_id, StockxListing.ask_price).where(
+            StockxListing.catalog_variant_id.in_(variant_ids), StockxListing.status.in_(LIVE_STATES)
+        )
+    ):
+        own[variant_id].append(ask)
+    return own
+
+
+def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) -> dict[str, Any]:
+    """Return one opportunity's columns. An offer whose currency has no rate is kept, but not current."""
+    terms = rules.terms
+    try:
+        exchange = rate(row.currency, terms.currency, now.date())
+    except InvalidInput:
+        exchange = None
+    cost = cost_of(row.price, row.delivery, terms, rate=exchange.value if exchange else Decimal(1))
+    found = evaluate(cost, ask, row.highest_bid, terms)
+    arithmetic = found.arithmetic()
+    if exchange is not None and row.currency != terms.currency:
+        arithmetic["rate"] = [row.currency, terms.currency, str(exchange.value), exchange.day.isoformat()]
+    listed, at_once = found.listed, found.now
+    return {
+        "market_price_id": row.id,
+        "variant_id": row.variant_id,
+        "state": _state(row, rules),
+        "dismissed_price": row.dismissed_price if _stays_dismissed(row, rules) else None,
+        "is_current": bool(row.in_stock) and row.gone_at is None and exchange is not None,
+        "match_state": row.match_state,
+        "currency": terms.currency,
+        "cost": cost.total,
+        "ask": listed.price if listed else None,
+        "payout": listed.payout if listed else None,
+        "net_profit": listed.profit if listed else None,
+        "margin": listed.margin if listed else None,
+        "roi": listed.roi if listed else None,
+        "bid": at_once.price if at_once else None,
+        "payout_now": at_once.payout if at_once else None,
+        "net_profit_now": at_once.profit if at_once else None,
+        "stock": row.stock,
+        "quote_at": row.at,
+        "offer_seen_at": row.seen_at,
+        "offer_changed_at": row.changed_at,
+        "arithmetic": arithmetic,
+        "computed_at": now,
+        "updated_at": now,
+    }
+
+
+def _stays_dismissed(row: Row[Any], rules: _Rules) -> bool:
+    return row.state == "dismissed" and not has_moved(row.dismissed_price, row.price, by_percent=rules.reopen_percent)
+
+
+def _state(row: Row[Any], rules: _Rules) -> str:
+    """Return where the opportunity stands: what was acted on stays so, what was dismissed until the price moves."""
+    if row.state == "acted":
+        return "acted"
+    if _stays_dismissed(row, rules):
+        return "dismissed"
+    return "open" if row.gone_at is None else "gone"

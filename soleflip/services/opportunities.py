@@ -1,0 +1,271 @@
+"""Opportunities: which pairs would pay, found, summed up, dismissed and bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, literal, select, update
+from sqlalchemy.orm import Session, contains_eager
+
+from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.money import ZERO
+from soleflip.domain.opportunities import break_even, cost_of, sale_of
+from soleflip.models import (
+    AuditEntry,
+    Brand,
+    Item,
+    MarketPrice,
+    MarketPriceHistory,
+    Opportunity,
+    Product,
+    Quote,
+    Shop,
+    Variant,
+)
+from soleflip.services import market, stock
+from soleflip.services.evaluation import terms_of
+from soleflip.services.opportunity_filter import OpportunityFilter as OpportunityFilter
+from soleflip.services.opportunity_filter import cursor_behind, narrow, ordered
+from soleflip.services.rates import rate
+from soleflip.services.settings import Thresholds, load
+from soleflip.services.stock import Buying
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityPage:
+    """One page of rows with everything they show loaded; `next` is the cursor of the page behind it."""
+
+    rows: Sequence[Opportunity]
+    next: str | None
+    filter: OpportunityFilter
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Sums over opportunities: amounts in the books' currency, ROI in percent, averages over `count`."""
+
+    name: str
+    key: str
+    count: int
+    profit: Decimal
+    average_profit: Decimal | None
+    average_roi: Decimal | None
+    best_profit: Decimal | None
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One opportunity with its neighbours: the shop's and the market's prices over time, what was bought of it.
+
+    `break_even` is the highest price, delivery included, in the books' currency, at which buying loses nothing.
+    """
+
+    opportunity: Opportunity
+    shop_prices: Sequence[MarketPriceHistory]
+    quotes: Sequence[Quote]
+    break_even: Decimal | None
+    items: Sequence[Item]
+
+
+def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int = PAGE) -> OpportunityPage:
+    """Return one page of opportunities in one statement beside the settings. Raises InvalidInput on a broken cursor."""
+    thresholds = load(session, Thresholds)
+    query = ordered(narrow(_loaded(), wanted, thresholds, now), wanted, thresholds).limit(limit + 1)
+    rows = session.execute(query).all()
+    cursor = cursor_behind(wanted, rows[limit - 1].place, rows[limit - 1][0].id) if len(rows) > limit else None
+    return OpportunityPage([row[0] for row in rows[:limit]], cursor, wanted, thresholds)
+
+
+def matching_ids(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of everything a filter means, best first, at most `limit`."""
+    thresholds = load(session, Thresholds)
+    query = narrow(_joined(select(Opportunity.id)), wanted.first_page(), thresholds, now)
+    return list(session.scalars(ordered(query, wanted.first_page(), thresholds).limit(limit)))
+
+
+def count(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = 10_000) -> int:
+    """Count what a filter means, up to `most`."""
+    thresholds = load(session, Thresholds)
+    inner = narrow(_joined(select(Opportunity.id)), wanted, thresholds, now).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(inner)) or 0
+
+
+def summary(session: Session, wanted: OpportunityFilter, *, now: datetime) -> Summary:
+    """Sum up everything a filter means."""
+    return _sums(session, wanted, now, None, None)[0]
+
+
+def by_source(session: Session, wanted: OpportunityFilter, *, now: datetime) -> list[Summary]:
+    """Sum up per shop, the most profitable first."""
+    return _sums(session, wanted, now, Shop.name, Shop.id)
+
+
+def by_product(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int = 100) -> list[Summary]:
+    """Sum up per product, the most profitable first."""
+    return _sums(session, wanted, now, Product.title, Product.id, limit)
+
+
+def choices(session: Session) -> dict[str, list[tuple[int, str]]]:
+    """Return shops and brands to filter by, in one statement."""
+    shops = select(literal("shop"), Shop.id, Shop.name)
+    brands = select(literal("brand"), Brand.id, Brand.name)
+    found: dict[str, list[tuple[int, str]]] = {"shop": [], "brand": []}
+    for kind, key, name in session.execute(shops.union_all(brands)):
+        found[kind].append((key, name))
+    return {kind: sorted(entries, key=lambda entry: entry[1].casefold()) for kind, entries in found.items()}
+
+
+def get(session: Session, opportunity_id: UUID) -> Opportunity:
+    """Return an opportunity with offer, shop, variant and product; raises NotFound."""
+    found: Opportunity | None = session.scalar(_loaded().where(Opportunity.id == opportunity_id))
+    if found is None:
+        raise NotFound("There is no such opportunity.")
+    return found
+
+
+def detail(session: Session, opportunity_id: UUID) -> Detail:
+    """Return everything there is to know of one opportunity; raises NotFound."""
+    found = get(session, opportunity_id)
+    terms = terms_of(session)
+    prices = session.scalars(
+        select(MarketPriceHistory)
+        .where(MarketPriceHistory.market_price_id == found.market_price_id)
+        .order_by(MarketPriceHistory.seen_at, MarketPriceHistory.id)
+    ).all()
+    items = session.scalars(select(Item).where(Item.opportunity_id == found.id).order_by(Item.created_at)).all()
+    quotes = market.history_of(session, found.variant_id, found.currency)
+    most = break_even(sale_of(found.ask, found.cost, terms), terms) if found.ask is not None else None
+    return Detail(found, prices, quotes, most, items)
+
+
+def dismiss(session: Session, ids: Sequence[UUID], *, actor: str, now: datetime) -> int:
+    """Put opportunities away until the shop's price moves; returns how many were open."""
+    price = select(MarketPrice.price).where(MarketPrice.id == Opportunity.market_price_id).scalar_subquery()
+    done = session.scalars(
+        update(Opportunity)
+        .where(Opportunity.id.in_(ids), Opportunity.state == "open")
+        .values(state="dismissed", dismissed_price=price, updated_at=now)
+        .returning(Opportunity.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.add(AuditEntry(actor=actor, act="dismiss opportunities", after={"ids": [str(each) for each in done]}))
+    session.flush()
+    return len(done)
+
+
+def reopen(session: Session, ids: Sequence[UUID], *, actor: str, now: datetime) -> int:
+    """Take dismissed opportunities, and those acted on, back into the open ones; returns how many."""
+    done = session.scalars(
+        update(Opportunity)
+        .where(Opportunity.id.in_(ids), Opportunity.state.in_(("dismissed", "acted")))
+        .values(state="open", dismissed_price=None, updated_at=now)
+        .returning(Opportunity.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.add(AuditEntry(actor=actor, act="reopen opportunities", after={"ids": [str(each) for each in done]}))
+    session.flush()
+    return len(done)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What was really bought: gross price and delivery per pair in the shop's currency, as on the document."""
+
+    quantity: int
+    price: Decimal
+    delivery: Decimal | None = None
+    document: str | None = None
+    purchased_on: date | None = None
+    expected_on: date | None = None
+
+
+def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, actor: str, now: datetime) -> list[Item]:
+    """Make items of bought pairs with their true cost in the books' currency, linked to the opportunity.
+
+    Raises InvalidInput for a nonsense price, Conflict when the match with StockX is in doubt.
+    """
+    found = get(session, opportunity_id)
+    if found.match_state != "firm":
+        raise Conflict("The match with StockX is in doubt; decide it before buying.")
+    if not purchase.price.is_finite() or purchase.price <= ZERO:
+        raise InvalidInput("The price must be above zero.", field="price")
+    if purchase.delivery is not None and (not purchase.delivery.is_finite() or purchase.delivery < ZERO):
+        raise InvalidInput("The delivery can't be negative.", field="delivery")
+    terms = terms_of(session)
+    on = purchase.purchased_on or now.date()
+    exchange = rate(found.offer.currency, terms.currency, on)
+    cost = cost_of(purchase.price, purchase.delivery, terms, rate=exchange.value)
+    # Items carry amounts in the books' currency, so the document's own are kept only where it is the same.
+    is_home = found.offer.currency == terms.currency
+    buying = Buying(
+        cost=cost.total,
+        currency=terms.currency,
+        price=purchase.price if is_home else None,
+        delivery=purchase.delivery if is_home else None,
+        vat_rate=terms.vat.rate if cost.vat else None,
+        vat_amount=cost.vat or None,
+        supplier=found.offer.shop.name,
+        document=purchase.document,
+        purchased_on=on,
+        expected_on=purchase.expected_on,
+        shop_id=found.offer.shop_id,
+    )
+    items = stock.create_items(session, found.variant_id, purchase.quantity, buying, opportunity_id=found.id)
+    found.state = "acted"
+    session.add(
+        AuditEntry(
+            actor=actor,
+            act="buy",
+            subject=str(found.id),
+            after={"quantity": purchase.quantity, "cost": str(cost.total), "document": purchase.document},
+        )
+    )
+    session.flush()
+    return items
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    return (
+        query.select_from(Opportunity)
+        .join(Opportunity.offer)
+        .join(MarketPrice.shop)
+        .join(Opportunity.variant)
+        .join(Variant.product)
+        .outerjoin(Product.brand)
+    )
+
+
+def _loaded() -> Select[Any]:
+    """Select opportunities with everything a row shows, in one statement."""
+    return _joined(select(Opportunity)).options(
+        contains_eager(Opportunity.offer).contains_eager(MarketPrice.shop),
+        contains_eager(Opportunity.variant).contains_eager(Variant.product).contains_eager(Product.brand),
+    )
+
+
+def _sums(
+    session: Session, wanted: OpportunityFilter, now: datetime, name: Any, key: Any, limit: int = 1000
+) -> list[Summary]:
+    profit = func.coalesce(func.sum(Opportunity.net_profit), ZERO)
+    columns: list[Any] = [
+        func.count(),
+        profit,
+        func.round(func.avg(Opportunity.net_profit), 2),
+        func.round(func.avg(Opportunity.roi), 2),
+        func.max(Opportunity.net_profit),
+        func.coalesce(func.sum(Opportunity.cost), ZERO),
+    ]
+    query = narrow(_joined(select(*columns)), wanted, load(session, Thresholds), now)
+    if name is None:
+        return [Summary("all", "", *session.execute(query).one())]
+    query = query.add_columns(name, key).group_by(name, key).order_by(profit.desc(), name).limit(limit)
+    return [Summary(row[6], str(row[7]), *row[:6]) for row in session.execute(query)]

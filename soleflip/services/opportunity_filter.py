@@ -1,0 +1,251 @@
+"""Which opportunities are meant and in which order: read from an address, turned into SQL."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, tuple_
+from sqlalchemy import literal as bound
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.models import Brand, MarketPrice, Opportunity, Product, Shop, Variant
+from soleflip.services.settings import Thresholds
+
+STATES = ("open", "dismissed", "acted", "gone", "any")
+MATCHES = ("firm", "doubtful", "any")
+_LOWEST = Decimal("-100000000")
+
+_AMOUNTS: dict[str, Any] = {
+    "profit": Opportunity.net_profit,
+    "profit_now": Opportunity.net_profit_now,
+    "margin": Opportunity.margin,
+    "roi": Opportunity.roi,
+    "cost": Opportunity.cost,
+    "price": MarketPrice.price,
+    "ask": Opportunity.ask,
+    "payout": Opportunity.payout,
+    "stock": Opportunity.stock,
+}
+_TEXTS: dict[str, Any] = {
+    "product": Product.title,
+    "brand": Brand.name,
+    "shop": Shop.name,
+    "size": Variant.size,
+    "match": Opportunity.match_state,
+}
+_TIMES: dict[str, Any] = {"age": Opportunity.quote_at}
+SORTS = (*_AMOUNTS, *_TEXTS, *_TIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityFilter:
+    """What to show: amounts in the books' currency, percentages, ages in hours.
+
+    A limit that is None is the operator's threshold; `sort` is a name of SORTS, with a minus for downwards.
+    """
+
+    q: str = ""
+    shop: int | None = None
+    brand: int | None = None
+    product: UUID | None = None
+    size: str = ""
+    state: str = "open"
+    match: str = "firm"
+    in_stock: bool = True
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    min_profit: Decimal | None = None
+    min_roi: Decimal | None = None
+    min_margin: Decimal | None = None
+    max_age: int | None = None
+    everything: bool = False
+    sort: str = "-profit"
+    after: str | None = None
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> OpportunityFilter:
+        """Read a filter from an address; what makes no sense is left out, so that an old bookmark still opens.
+
+        `all=1` shows every opportunity, below the thresholds and out of stock too.
+        """
+        sort = args.get("sort", "")
+        sort = sort if sort.removeprefix("-") in SORTS else "-profit"
+        return cls(
+            q=args.get("q", "").strip()[:100],
+            shop=_whole(args.get("shop")),
+            brand=_whole(args.get("brand")),
+            product=_uuid(args.get("product")),
+            size=args.get("size", "").strip()[:40],
+            state=args["state"] if args.get("state") in STATES else "open",
+            match=args["match"] if args.get("match") in MATCHES else "firm",
+            in_stock=args.get("stock") != "any",
+            min_price=_amount(args.get("min_price")),
+            max_price=_amount(args.get("max_price")),
+            min_profit=_amount(args.get("min_profit")),
+            min_roi=_amount(args.get("min_roi")),
+            min_margin=_amount(args.get("min_margin")),
+            max_age=_whole(args.get("max_age")),
+            everything=args.get("all") == "1",
+            sort=sort,
+            after=args.get("after") or None,
+        )
+
+    def first_page(self) -> OpportunityFilter:
+        """Return the same filter from its beginning."""
+        return replace(self, after=None)
+
+
+def narrow(query: Select[Any], wanted: OpportunityFilter, thresholds: Thresholds, now: datetime) -> Select[Any]:
+    """Keep the opportunities that are meant; the query joins offer, shop, variant, product and brand."""
+    conditions: list[ColumnElement[bool]] = [
+        *_by_state(wanted),
+        *_by_numbers(wanted, thresholds),
+        *_by_age(wanted, thresholds, now),
+        *_by_words(wanted),
+    ]
+    return query.where(*conditions)
+
+
+def ordered(query: Select[Any], wanted: OpportunityFilter, thresholds: Thresholds) -> Select[Any]:
+    """Sort by the wanted column and then by id, and begin behind the cursor. Raises InvalidInput on a broken one."""
+    key = _key(wanted, thresholds)
+    down = wanted.sort.startswith("-")
+    if wanted.after:
+        value, last = _read_cursor(wanted.after, wanted.sort)
+        place = tuple_(key, Opportunity.id)
+        border = tuple_(bound(value, key.type), bound(last, Opportunity.id.type))
+        query = query.where(place < border if down else place > border)
+    order = (key.desc(), Opportunity.id.desc()) if down else (key.asc(), Opportunity.id.asc())
+    return query.add_columns(key.label("place")).order_by(*order)
+
+
+def cursor_behind(wanted: OpportunityFilter, place: object, last: UUID) -> str:
+    """Return the cursor of the page behind a row; `place` is the row's value of the sort column."""
+    plain = json.dumps([wanted.sort, str(place), str(last)])
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def _key(wanted: OpportunityFilter, thresholds: Thresholds) -> ColumnElement[Any]:
+    """Return the sort column; rows without a value stand at one end, never in between."""
+    name = wanted.sort.removeprefix("-")
+    if name in _TEXTS:
+        return func.coalesce(_TEXTS[name], "")
+    if name in _TIMES:
+        return func.coalesce(_TIMES[name], func.to_timestamp(0))
+    column: ColumnElement[Any] = _AMOUNTS[name]
+    if name == "profit" and not wanted.everything:
+        # A threshold leaves no row without a profit, and the bare column is what the index is sorted by.
+        return column
+    return column if name in ("cost", "price") else func.coalesce(column, _LOWEST)
+
+
+def _by_state(wanted: OpportunityFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.state != "any":
+        conditions.append(Opportunity.state == wanted.state)
+    if wanted.match != "any":
+        conditions.append(Opportunity.match_state == wanted.match)
+    if wanted.in_stock and not wanted.everything:
+        conditions.append(cast("ColumnElement[bool]", Opportunity.is_current))
+    return conditions
+
+
+def _by_numbers(wanted: OpportunityFilter, thresholds: Thresholds) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    profit, roi = wanted.min_profit, wanted.min_roi
+    if not wanted.everything and wanted.state == "open":
+        profit = thresholds.min_profit if profit is None else profit
+        roi = thresholds.min_roi if roi is None else roi
+    if profit is not None or (not wanted.everything and wanted.sort.endswith("profit")):
+        conditions.append(Opportunity.net_profit >= (profit if profit is not None else _LOWEST))
+    if roi is not None:
+        conditions.append(or_(Opportunity.roi >= roi, and_(Opportunity.cost == 0, Opportunity.net_profit > 0)))
+    if wanted.min_margin is not None:
+        conditions.append(Opportunity.margin >= wanted.min_margin)
+    if wanted.min_price is not None:
+        conditions.append(MarketPrice.price >= wanted.min_price)
+    if wanted.max_price is not None:
+        conditions.append(MarketPrice.price <= wanted.max_price)
+    return conditions
+
+
+def _by_age(wanted: OpportunityFilter, thresholds: Thresholds, now: datetime) -> list[ColumnElement[bool]]:
+    """Leave out what is too old to be believed: nothing is called profitable on old data."""
+    if wanted.everything:
+        return []
+    hours = thresholds.max_quote_age_hours if wanted.max_age is None else wanted.max_age
+    oldest = now - timedelta(hours=thresholds.max_offer_age_hours)
+    return [
+        Opportunity.quote_at >= now - timedelta(hours=min(hours, thresholds.max_quote_age_hours)),
+        or_(Opportunity.offer_seen_at >= oldest, Shop.seen_at >= oldest),
+    ]
+
+
+def _by_words(wanted: OpportunityFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.shop is not None:
+        conditions.append(MarketPrice.shop_id == wanted.shop)
+    if wanted.brand is not None:
+        conditions.append(Product.brand_id == wanted.brand)
+    if wanted.product is not None:
+        conditions.append(Variant.product_id == wanted.product)
+    if wanted.size:
+        size = wanted.size.upper().removeprefix("EU").strip()
+        conditions.append(
+            or_(func.upper(Variant.size) == size, MarketPrice.size == size, Variant.sizes["eu"].astext == size)
+        )
+    for word in wanted.q.split()[:6]:
+        like = f"%{_escaped(word)}%"
+        conditions.append(
+            or_(Product.title.ilike(like), Product.style_code.ilike(like), MarketPrice.style_code.ilike(like))
+        )
+    return conditions
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _read_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        made_for, value, last = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
+        if made_for != sort:
+            raise ValueError("another order")
+        return _read_place(sort.removeprefix("-"), str(value)), UUID(last)
+    except (ValueError, TypeError, InvalidOperation, binascii.Error) as error:
+        raise InvalidInput("This page's address is broken; go back to the first page.", field="after") from error
+
+
+def _read_place(name: str, value: str) -> Any:
+    if name in _TEXTS:
+        return value
+    return datetime.fromisoformat(value) if name in _TIMES else Decimal(value)
+
+
+def _amount(text: str | None) -> Decimal | None:
+    try:
+        number = Decimal((text or "").strip().replace(",", "."))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number) < -_LOWEST else None
+
+
+def _whole(text: str | None) -> int | None:
+    plain = (text or "").strip()
+    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 10 else None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

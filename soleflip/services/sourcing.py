@@ -1,0 +1,27 @@
+"""Sourcing runs: from new offers to opportunities, and quotes kept fresh."""
+
+from __future__ import annotations
+
+from soleflip.services import catalog, evaluation, market
+from soleflip.services.runs import Work
+
+
+def detect(work: Work) -> str:
+    """Match, look up, quote and compute: everything between an offer and an opportunity (run kind `detect`)."""
+    work.progress(done=0, message="Matching offers with the catalog")
+    said = [catalog.look_up(work), market.fetch_due(work), _recompute(work)]
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def refresh_quotes(work: Work) -> str:
+    """Fetch the quotes that are due and compute what rests on them (run kind `quotes`)."""
+    said = [market.fetch_due(work) or "All quotes are fresh.", _recompute(work)]
+    return " ".join(said)
+
+
+def _recompute(work: Work) -> str:
+    work.progress(message="Computing opportunities")
+    with work.transaction() as session:
+        count = evaluation.recompute(session, work.clock())
+    work.progress(computed=count)
+    return f"{count} opportunities computed."
