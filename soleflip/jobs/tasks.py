@@ -13,12 +13,26 @@ from soleflip.db import db
 from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
-from soleflip.services import catalog, feeds, orders, runs, sourcing
+from soleflip.services import (
+    catalog,
+    change_batches,
+    feeds,
+    listing_sync,
+    orders,
+    pricing,
+    runs,
+    sourcing,
+    submission,
+)
 from soleflip.services.runs import Work
 
 log = structlog.get_logger()
 
 KINDS: dict[str, Callable[[Work], str]] = {
+    "list": submission.submit,
+    "change": change_batches.carry_out,
+    "reprice": pricing.reprice,
+    "listing_sync": listing_sync.sync,
     "order_sync": orders.sync,
     "feed_import": feeds.perform,
     "catalog_lookup": catalog.look_up,
