@@ -191,7 +191,7 @@ class Budget:
             RANK[lane],
             lane.value,
             items,
-            int(self.day_limit * DAY_SHARE[lane]),
+            round(self.day_limit * DAY_SHARE[lane]),
             ITEM_DAY_LIMIT,
             ITEM_LIMIT,
             _micros(ITEM_WINDOW * 1.01 / self.rate),

@@ -5,22 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import multiprocessing
+import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import redis as redis_py
 from cryptography.fernet import Fernet
 
 from soleflip.stockx import (
-    Budget,
     RateLimited,
     ReconnectNeeded,
-    StockX,
     StockXUnavailable,
     StoredTokens,
     make_pkce,
 )
+from tests.stockx.processes import CountedClock, fetch_token
 
 REDIRECT = "https://soleflip.test/settings/stockx/callback"
 GRANTED = {"access_token": "access-9", "refresh_token": "refresh-9", "expires_in": 43200, "token_type": "Bearer"}
@@ -170,35 +169,11 @@ def test_a_forgotten_token_is_fetched_anew(script, stockx):
     assert stockx.auth.access_token() == "access-2"
 
 
-class _Fixed:
-    def load(self) -> StoredTokens:
-        return StoredTokens("refresh-secret", datetime(2026, 1, 1, tzinfo=UTC))
-
-    def save(self, tokens: StoredTokens) -> None:
-        raise AssertionError("nothing new to keep")
-
-    def mark_disconnected(self, reason: str) -> None:
-        raise AssertionError(reason)
-
-
-def _fetch_token(url: str, redis_url: str, start, found) -> None:
-    def clock() -> datetime:
-        return datetime(2026, 3, 2, tzinfo=UTC)
-
-    with redis_py.Redis.from_url(redis_url) as redis:
-        names = {"client_id": "client-id", "client_secret": "client-secret", "api_key": "api-key"}
-        budget = Budget(redis, clock=clock)
-        client = StockX(api_url=f"{url}/v2", auth_url=url, tokens=_Fixed(), budget=budget, clock=clock, **names)
-        start.wait()
-        found.put(client.auth.access_token())
-        client.close()
-
-
 def test_one_of_eight_processes_refreshes_and_all_share_the_token(script, redis, redis_url):
     spawn = multiprocessing.get_context("spawn")
     start, found = spawn.Barrier(8), spawn.Queue()
-    arguments = (script.url, redis_url, start, found)
-    processes = [spawn.Process(target=_fetch_token, args=arguments) for _ in range(8)]
+    arguments = (script.url, redis_url, CountedClock(datetime.now(UTC), time.time()), start, found)
+    processes = [spawn.Process(target=fetch_token, args=arguments) for _ in range(8)]
     for process in processes:
         process.start()
     tokens = [found.get(timeout=30) for _ in processes]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis as redis_py
 
 from soleflip.stockx import Budget, BudgetExhausted, BudgetUnreachable, Lane
 from soleflip.stockx.budget import HOLD, ITEM_DAY_LIMIT
+from tests.stockx.processes import wait_in_sales
 
 FAST = 1000.0
 
@@ -89,15 +89,10 @@ def test_a_caller_who_gives_up_gets_a_clear_error_and_leaves_the_queue(redis, cl
     held.done()
 
 
-def _wait_in_sales(url: str) -> None:
-    with redis_py.Redis.from_url(url) as client:
-        Budget(client, rate=FAST, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC)).acquire(Lane.SALES, wait=60)
-
-
 def test_a_dead_process_in_the_queue_does_not_block_it(redis, redis_url, clock):
     slow, fast = Budget(redis, rate=0.1, clock=clock), Budget(redis, rate=FAST, clock=clock)
     held = slow.acquire(Lane.COLD, wait=1)
-    other = multiprocessing.get_context("spawn").Process(target=_wait_in_sales, args=(redis_url,))
+    other = multiprocessing.get_context("spawn").Process(target=wait_in_sales, args=(redis_url,))
     other.start()
     eventually(lambda: fast.state().waiting[Lane.SALES] == 1, within=10)
     other.kill()
