@@ -96,7 +96,8 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
             return by_method[method], match.groupdict()
         known |= set(by_method)
     if known:
-        raise ApiError(405, f"Method {method[:20]} is not allowed here, allowed: {', '.join(sorted(known))}")
+        allowed = ", ".join(sorted(known))
+        raise ApiError(405, f"Method {method[:20]} is not allowed here, allowed: {allowed}", allowed)
     raise ApiError(404, "Not found")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 
 class ApiError(Exception):
-    """A refusal with its HTTP status and a sentence for the caller."""
+    """A refusal with its HTTP status, a sentence for the caller, and the methods that a 405 allows instead."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, allowed: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.allowed = allowed

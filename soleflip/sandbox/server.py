@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import sys
 import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from . import document
 from .world import World
-from .wsgi import Sandbox
+from .wsgi import MOST_FEED_BYTES, Sandbox
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -27,14 +29,20 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 600
     server: _Server
 
+    def __getattr__(self, name: str) -> Any:
+        # Which methods there are is for the document to say.
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
     def _answer(self) -> None:
         """Hand the request to the WSGI application and its answer to the socket."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            self.send_error(411, "Length Required")
+        if not self.headers.get("Content-Length", "0").isdecimal():
+            self.send_error(400, "Content-Length must be a number")
             return
         try:
             body = b"".join(self.server.app(self._environ(), self._start))
-            self.wfile.write(body if self.command != "HEAD" else b"")
+            self.wfile.write(b"" if self.command == "HEAD" else body)
             self.wfile.flush()
         except OSError:
             # Cut on purpose by a fault, or the caller has gone.
@@ -42,40 +50,55 @@ class _Handler(BaseHTTPRequestHandler):
             with contextlib.suppress(OSError):
                 self.wfile.flush()
                 self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        if int(self.headers.get("Content-Length") or 0) > 0 and self.rejected:
-            self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = _answer  # noqa: N815
 
     def _start(self, status: str, headers: list[tuple[str, str]]) -> Any:
         code, _, phrase = status.partition(" ")
-        # A body that was too large to read is still in the pipe: the connection cannot be used again.
-        self.rejected = code == "413"
         self.send_response(int(code), phrase)
         for name, value in headers:
             self.send_header(name, value)
-        if self.rejected:
+        if code == "413" or self.close_connection:
+            # The body that was too large to read is still in the pipe: the connection cannot be used again.
             self.send_header("Connection", "close")
         self.end_headers()
         return self.wfile.write
 
-    rejected = False
+    def _body(self) -> tuple[int, BufferedIOBase]:
+        """The length of the body and where to read it from; a chunked one is put together first."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            return int(self.headers.get("Content-Length", 0)), self.rfile
+        body = bytearray()
+        with contextlib.suppress(ValueError):
+            while (size := int(self.rfile.readline(80).partition(b";")[0], 16)) and len(body) <= MOST_FEED_BYTES:
+                body += self.rfile.read(size)
+                self.rfile.readline(8)
+        self.rfile.readline(80)
+        return len(body), BytesIO(bytes(body))
 
     def _environ(self) -> dict[str, Any]:
-        address = urlsplit(self.path)
+        path, _, query = self.path.partition("?")
+        length, body = self._body()
         environ = {
             "REQUEST_METHOD": self.command,
-            "PATH_INFO": unquote(address.path, "latin-1"),
-            "QUERY_STRING": address.query,
+            "PATH_INFO": unquote(path, "latin-1"),
+            "QUERY_STRING": query,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
+            "CONTENT_LENGTH": str(length),
             "SERVER_NAME": str(self.server.server_address[0]),
             "SERVER_PORT": str(self.server.server_address[1]),
-            "wsgi.input": self.rfile,
+            "wsgi.input": body,
         }
         environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.headers.items()}
         return environ
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no HTTP at all hears so in the envelope of the interface."""
+        body = json.dumps({"statusCode": int(code), "message": message or "Bad Request"}).encode()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self._start(
+                f"{int(code)} Error", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+            )
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """The world keeps its own log."""

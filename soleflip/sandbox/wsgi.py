@@ -222,6 +222,8 @@ def error_response(error: ApiError) -> Response:
     response = json_response(error.status, {"statusCode": error.status, "message": error.message})
     if isinstance(error, TooMany):
         response.headers.append(("Retry-After", str(error.wait)))
+    if error.allowed is not None:
+        response.headers.append(("Allow", error.allowed))
     return response
 
 
@@ -277,6 +279,8 @@ def _is_later_page(name: str, request: Request) -> bool:
 def _body(operation: document.Operation, request: Request) -> dict[str, Any]:
     if operation.body is None:
         return {}
+    if not request.body:
+        raise ApiError(400, "A JSON body is required")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
@@ -306,8 +310,6 @@ def _read(environ: dict[str, Any], arrived: int) -> Request:
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
     length = environ.get("CONTENT_LENGTH") or "0"
     most = MOST_FEED_BYTES if path == "/_sandbox/seed" else MOST_BYTES
-    if not length.isdecimal():
-        raise ApiError(400, "Content-Length must be a number")
     if int(length) > most:
         raise ApiError(413, f"The body is larger than {most} bytes")
     return Request(
