@@ -155,6 +155,9 @@ class Records(Protocol):
     def notes(self) -> list[str]:
         """What the operator should know about how the file was read."""
 
+    def close(self) -> None:
+        """Let go of the file; iterating to the end does the same."""
+
 
 class RowReader:
     """Makes an offer of a record, by column positions that are worked out once."""

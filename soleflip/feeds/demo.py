@@ -99,9 +99,7 @@ def _prices(chance: Random) -> tuple[str, str]:
     return f"{price:.2f}", old
 
 
-def _row(
-    chance: Random, number: int, *, brand: str, name: str, colour: str, style: str, size: str
-) -> dict[str, str]:
+def _row(chance: Random, number: int, *, brand: str, name: str, colour: str, style: str, size: str) -> dict[str, str]:
     digits = f"20{chance.randrange(10**10):010d}"
     stock = chance.choice((0, 1, 1, 2, 3, 4, 6, 8, 12))
     page = f"https://www.kantstein-sneakers.example/p/{style.lower()}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,10 +27,18 @@ class Preview:
 def open_feed(path: Path, mapping: FeedMapping | None = None, limits: Limits | None = None) -> Feed:
     """Open a feed: Awin's by itself, any other table by its mapping. Raises FeedError when it can't be read at all."""
     records = _open(path, limits)
+    try:
+        return Feed(records.columns, _mapping(records.columns, mapping), records)
+    except FeedError:
+        records.close()
+        raise
+
+
+def _mapping(columns: Sequence[str], mapping: FeedMapping | None) -> FeedMapping:
     if mapping is not None:
-        return Feed(records.columns, table.check(records.columns, mapping), records)
-    if awin.is_awin(records.columns):
-        return Feed(records.columns, awin.mapping(records.columns), records)
+        return table.check(columns, mapping)
+    if awin.is_awin(columns):
+        return awin.mapping(columns)
     raise FeedError(
         "This is no Awin feed: the columns aw_product_id and search_price are missing. "
         "Map its columns on the Imports page to read it as a table."
@@ -38,7 +48,8 @@ def open_feed(path: Path, mapping: FeedMapping | None = None, limits: Limits | N
 def preview(path: Path, rows: int = 8) -> Preview:
     """Read the first rows of a table as they are written. Raises FeedError."""
     records = _open(path, None)
-    cells = [[cell[:120] for cell in record] for _, record in islice(records, rows) if not isinstance(record, str)]
+    with closing(records):
+        cells = [[cell[:120] for cell in record] for _, record in islice(records, rows) if not isinstance(record, str)]
     columns = list(records.columns)
     return Preview(columns, cells, table.guess(columns), awin.is_awin(columns))
 

@@ -47,6 +47,10 @@ class SheetRecords:
         """There is nothing to say about a workbook."""
         return []
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._book.close()
+
     def __iter__(self) -> Iterator[tuple[int, Sequence[str] | str]]:
         width = len(self.columns)
         try:
@@ -57,7 +61,7 @@ class SheetRecords:
         except (KeyError, ValueError, ParseError, zipfile.BadZipFile, OSError) as error:
             self.problem = f"The XLSX file is damaged and can't be read further ({type(error).__name__})."
         finally:
-            self._book.close()
+            self.close()
 
 
 def _text(cell: object) -> str:

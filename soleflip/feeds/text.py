@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from soleflip.feeds.base import FeedError
 
@@ -49,8 +47,8 @@ class TextLines:
         head = self._file.read(2)
         self._file.seek(0)
         self._is_gzip = head == _GZIP
-        source: BinaryIO = gzip.GzipFile(fileobj=self._file) if self._is_gzip else self._file  # type: ignore[assignment]
-        self._source = io.BufferedReader(source, 256 * 1024)  # type: ignore[type-var]
+        # No buffer of ours around it: that would lose what was unpacked before a break.
+        self._source = gzip.GzipFile(fileobj=self._file) if self._is_gzip else self._file
 
     def close(self) -> None:
         self._source.close()
@@ -68,7 +66,7 @@ class TextLines:
             raise FeedError("The file is empty.")
         if head[:2] in _WIDE:
             raise FeedError("The file is encoded as UTF-16. Save it as CSV in UTF-8 and import it again.")
-        if b"\x00" in head:
+        if b"\x00" in head.partition(b"\n")[0]:
             raise FeedError("This is no CSV: the file holds binary data. Import a CSV, a CSV.GZ or an XLSX.")
         return head
 
@@ -147,11 +145,15 @@ class TextRecords:
             return []
         return [f"{self._lines.odd_lines} lines are not UTF-8 and were read as Windows-1252."]
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._lines.close()
+
     def __iter__(self) -> Iterator[tuple[int, Sequence[str] | str]]:
         try:
             yield from self._records(len(self.columns))
         finally:
-            self._lines.close()
+            self.close()
 
     def _header(self, head: bytes) -> list[str]:
         first = next(self._records(0), None)
