@@ -66,6 +66,12 @@ def estimate_payout(price: Decimal, schedule: FeeSchedule) -> PayoutEstimate:
     return PayoutEstimate(price, schedule.currency, tuple(lines))
 
 
+def unrounded_payout(price: Decimal, schedule: FeeSchedule) -> Decimal:
+    """Return the payout before its fees are rounded to cents: for statistics and replay, never for the books."""
+    transaction = max(schedule.minimum_fee, price * schedule.transaction_rate)
+    return price - transaction - price * schedule.processing_rate - schedule.shipping
+
+
 def ask_for_payout(target: Decimal, schedule: FeeSchedule) -> Decimal:
     """Return the smallest whole-unit ask whose estimated payout is at least `target`."""
     ask = max(whole_up((target + schedule.shipping) / (1 - schedule.rate)), Decimal(1))

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.pricing import strategies
+from soleflip.domain.pricing import earning, strategies
 from soleflip.domain.pricing.decision import judge
-from soleflip.domain.pricing.facts import Decision, PastChange, PastSale, PricingInput, Proposal, Quote
+from soleflip.domain.pricing.facts import Decision, PastChange, PricingInput, Proposal, Quote
 from soleflip.domain.pricing.guards import GuardSettings, floor
+from soleflip.domain.pricing.sales import OtherSizes, PastSale, ProductSales
 from soleflip.domain.pricing.settings import (
     Cascade,
     Layer,
@@ -34,9 +35,11 @@ __all__ = [
     "Decision",
     "GuardSettings",
     "Layer",
+    "OtherSizes",
     "PastChange",
     "PastSale",
     "PricingInput",
+    "ProductSales",
     "Proposal",
     "Quote",
     "SettingField",
@@ -47,6 +50,7 @@ __all__ = [
     "floor",
     "propose",
     "read_settings",
+    "strategy_named",
     "written",
 ]
 
@@ -69,6 +73,22 @@ class Strategy:
 
 _ALL = (
     Strategy(
+        "profit_maximization",
+        "Most profit per day",
+        "Asks what earns most per day of money at work, from what past sales say about the next buyer.",
+        earning.EarningSettings,
+        earning.earn,
+        quote_use="helpful",
+    ),
+    Strategy(
+        "patient",
+        "Most profit per pair",
+        "The same with cheap time: waits for a buyer who pays more.",
+        earning.PatientSettings,
+        earning.earn,
+        quote_use="helpful",
+    ),
+    Strategy(
         "competitive",
         "Competitive",
         "Beats or matches the lowest ask or another price of the market.",
@@ -83,6 +103,14 @@ _ALL = (
         strategies.QuickSaleSettings,
         strategies.quick_sale,
         quote_use="needed",
+    ),
+    Strategy(
+        "time_decay",
+        "Time decay",
+        "Starts above the market and gives way with age and with every sale that passes it by.",
+        earning.TimeDecaySettings,
+        earning.time_decay,
+        quote_use="helpful",
     ),
     Strategy(
         "hold",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from soleflip.domain.fees import FeeSchedule
+from soleflip.domain.pricing.sales import OtherSizes, PastSale
 
 Kind = Literal["change", "keep", "refuse"]
 
@@ -26,14 +27,6 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
-class PastSale:
-    """One sale of the same product and size, by anybody, on a day (UTC)."""
-
-    on: date
-    price: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class PastChange:
     """One change of this listing's ask, by a strategy or by hand."""
 
@@ -46,7 +39,8 @@ class PastChange:
 class PricingInput:
     """Everything a strategy and the guards may look at for one listing.
 
-    `ask` is None for a listing that is yet to be made; `history` and `quotes` run from old to new;
+    `ask` is None for a listing that is yet to be made; `history` (sales of
+    this size) and `quotes` run from old to new, `others` tells how the product's other sizes moved;
     `own_asks` are our other live asks on the same variant and `own_changed_at` is when one of them, or
     this one, was last changed; `local_hour` is the operator's hour of the day for the sleep hours.
     """
@@ -63,6 +57,7 @@ class PricingInput:
     quote: Quote | None = None
     quotes: Sequence[Quote] = ()
     history: Sequence[PastSale] = ()
+    others: OtherSizes | None = None
     own_asks: tuple[Decimal, ...] = ()
     local_hour: int | None = None
 

@@ -1,0 +1,130 @@
+"""What past sales say about the next buyer: around which price, how spread, how often.
+
+The constants were fitted on real sales, on some products and judged on others (docs/pricing.md); they are
+fractions and days, so they hold in any currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+from soleflip.domain.money import ZERO
+from soleflip.domain.pricing.sales import OtherSizes, PastSale
+
+RECENT = 14
+"""Sales that tell the level."""
+RECENT_FOR_RATE = 80
+"""Sales that tell how often one happens."""
+RANK_FADE = Decimal("0.85")
+"""Weight of a sale against the next newer one."""
+LEVEL_HALF_LIFE = 40
+"""Days after which a sale says half as much about the level."""
+RATE_HALF_LIFE = 12
+"""Days after which a day says half as much about how often a sale happens."""
+RATE_BELIEF_DAYS = Decimal(3)
+RATE_BELIEF = Decimal("0.8")
+"""Before anything is seen: as if three days had brought 0.8 sales each."""
+SPREAD_BELIEF_WEIGHT = Decimal("0.3")
+SPREAD_BELIEF = Decimal("0.04")
+"""Before anything is seen: sales lie 4 % around their level, as heavy as 0.3 of all sales."""
+SPREAD_SCALE = Decimal("0.9")
+SPREAD_OF_AGE = Decimal("0.02")
+OLDEST = Decimal(40)
+"""A last sale of 40 days ago adds 2 % of spread."""
+
+_STEPS = 20
+_REACH = 4
+_SHARES = tuple(
+    1 / (1 + (Decimal("1.7") * place / _STEPS).exp()) for place in range(-_REACH * _STEPS, _REACH * _STEPS + 1)
+)
+"""The share of sales at or above a price, by its distance from the level in spreads: a logistic curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Expected sales of one size: `level` is the price around which they happen, `spread` a fraction of it."""
+
+    level: Decimal
+    spread: Decimal
+    sales_per_day: Decimal
+
+    def per_day_at(self, ask: Decimal) -> Decimal:
+        """Return the expected number of sales a day at or above an ask."""
+        place = ((ask / self.level - 1) / self.spread + _REACH) * _STEPS
+        if place <= 0:
+            return self.sales_per_day * _SHARES[0]
+        if place >= 2 * _REACH * _STEPS:
+            return self.sales_per_day * _SHARES[-1]
+        below = int(place)
+        share = _SHARES[below] + (_SHARES[below + 1] - _SHARES[below]) * (place - below)
+        return self.sales_per_day * share
+
+
+def days_to_wait(per_day: Decimal) -> Decimal:
+    """Return the expected whole days before a day with a buyer, with so many buyers a day (Poisson)."""
+    return 1 / (per_day * (1 + per_day / 2 * (1 + per_day / 3 * (1 + per_day / 4 * (1 + per_day / 5)))))
+
+
+def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date) -> Demand:
+    """Estimate the demand of one size from at least one past sale.
+
+    1. Each recent sale is moved by what the other sizes did since, then weighted by rank and age.
+    2. The spread is how far they lie from their mean, leaning on a belief when there are few.
+    3. The rate counts sales against days, both fading with age, leaning on a belief too.
+    """
+    recent = history[-RECENT:][::-1]
+    moves = _moves(recent, others, today)
+    fade = _fade(LEVEL_HALF_LIFE)
+    prices, weights, rank = [], [], Decimal(1)
+    for sale in recent:
+        prices.append(sale.price * (1 + moves[sale.on]))
+        weights.append(rank * fade[_age(sale.on, today)])
+        rank *= RANK_FADE
+    total = sum(weights, ZERO)
+    level = sum((price * weight for price, weight in zip(prices, weights, strict=True)), ZERO) / total
+    apart = sum((abs(price - level) * weight for price, weight in zip(prices, weights, strict=True)), ZERO)
+    spread = (apart / total / level + SPREAD_BELIEF_WEIGHT * SPREAD_BELIEF) / (1 + SPREAD_BELIEF_WEIGHT)
+    staleness = min(Decimal(_age(recent[0].on, today)), OLDEST) / OLDEST
+    return Demand(level, SPREAD_SCALE * spread + SPREAD_OF_AGE * staleness, _rate(history, today))
+
+
+def _moves(recent: Sequence[PastSale], others: OtherSizes | None, today: date) -> dict[date, Decimal]:
+    days = sorted({sale.on for sale in recent})
+    moves = [ZERO] * len(days) if others is None else others.changes(days, today)
+    return dict(zip(days, moves, strict=True))
+
+
+def _rate(history: Sequence[PastSale], today: date) -> Decimal:
+    counted = history[-RECENT_FOR_RATE:]
+    fade = _fade(RATE_HALF_LIFE)
+    sales = sum((fade[_age(sale.on, today)] for sale in counted), ZERO)
+    days = _faded_days(RATE_HALF_LIFE)[_age(counted[0].on, today)]
+    return (sales + RATE_BELIEF_DAYS * RATE_BELIEF) / (days + RATE_BELIEF_DAYS)
+
+
+_LONGEST = 400
+
+
+def _age(on: date, today: date) -> int:
+    return min(max((today - on).days, 0), _LONGEST)
+
+
+@lru_cache(maxsize=8)
+def _fade(half_life: int) -> tuple[Decimal, ...]:
+    """Return the weight of something by its age in days."""
+    daily = Decimal("0.5") ** (Decimal(1) / half_life)
+    return tuple(daily**age for age in range(_LONGEST + 1))
+
+
+@lru_cache(maxsize=8)
+def _faded_days(half_life: int) -> tuple[Decimal, ...]:
+    """Return the weight of all days back to an age, yesterday first."""
+    fade = _fade(half_life)
+    sums = [ZERO]
+    for age in range(1, _LONGEST + 1):
+        sums.append(sums[-1] + fade[age])
+    return tuple(sums)

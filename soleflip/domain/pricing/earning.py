@@ -1,0 +1,177 @@
+"""Strategies that weigh what a higher ask earns against what waiting for its buyer costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from soleflip.domain.fees import unrounded_payout
+from soleflip.domain.money import ZERO, cents, whole_down
+from soleflip.domain.pricing.demand import Demand, days_to_wait, expect
+from soleflip.domain.pricing.facts import PricingInput, Proposal
+from soleflip.domain.pricing.settings import setting
+from soleflip.domain.pricing.strategies import CompetitiveSettings, competitive
+
+HUNDRED = Decimal(100)
+SEARCH_SPREADS = Decimal(3)
+"""Asks are searched so many spreads around the level."""
+TENTH = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class EarningSettings:
+    """What waiting costs and how much history is enough."""
+
+    day_value: Decimal = setting(
+        Decimal("1.2"),
+        "A day is worth",
+        "percent",
+        note="of the price: what the money would earn elsewhere, and what the market may fall",
+        lowest=0,
+        highest=20,
+    )
+    holding: Decimal = setting(
+        Decimal("0.05"), "Holding costs a day", "percent", note="of the cost", lowest=0, highest=10
+    )
+    fewest_sales: int = setting(
+        3, "Fewest known sales", "count", note="with fewer it beats the lowest ask by 1", lowest=1, highest=100
+    )
+    behind_rivals: Decimal = setting(
+        Decimal(50), "Demand behind a rival", "percent", note="for an ask not below the lowest", lowest=1, highest=100
+    )
+    sells_into_bid: bool = setting(True, "May sell into the bid", "flag", note="when the bid pays more than waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientSettings(EarningSettings):
+    """The same with cheap time: only what holding costs and how far prices usually fall."""
+
+    day_value: Decimal = setting(Decimal("0.3"), "A day is worth", "percent", note="of the price", lowest=0, highest=20)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One ask with what it pays, how long it should wait, and what is left after the waiting."""
+
+    ask: Decimal
+    days: Decimal
+    worth: Decimal
+
+
+def earn(settings: EarningSettings, given: PricingInput) -> Proposal:
+    """Propose the ask whose payout less the cost of waiting for its buyer is highest."""
+    if len(given.history) < settings.fewest_sales:
+        return _without_history(settings, given)
+    demand = expect(given.history, given.others, given.now.date())
+    cost = demand.level if given.cost is None else given.cost
+    daily = (settings.day_value * demand.level + settings.holding * cost) / HUNDRED
+    best = max((_choice(ask, demand, daily, settings, given) for ask in _asks(demand, given)), key=_worth)
+    bid = _bid(settings, given)
+    if bid is not None and unrounded_payout(bid, given.fees) >= best.worth:
+        reason = f"Sell into the highest bid of {bid}: waiting for {best.ask} would be worth less."
+        return Proposal(bid, reason, _inputs(demand, best))
+    return Proposal(best.ask, _reason(demand, best), _inputs(demand, best))
+
+
+def _worth(choice: _Choice) -> tuple[Decimal, Decimal]:
+    return choice.worth, -choice.ask
+
+
+def _choice(ask: Decimal, demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> _Choice:
+    buyers = demand.per_day_at(ask)
+    if given.rival_lowest is not None and ask >= given.rival_lowest:
+        buyers *= settings.behind_rivals / HUNDRED
+    days = days_to_wait(buyers)
+    return _Choice(ask, days, unrounded_payout(ask, given.fees) - daily * days)
+
+
+def _asks(demand: Demand, given: PricingInput) -> Iterator[Decimal]:
+    """Yield whole asks around the level, and the one just below the lowest rival."""
+    reach = demand.level * demand.spread * SEARCH_SPREADS
+    ask, highest = max(whole_down(demand.level - reach), Decimal(1)), demand.level + reach
+    step = max(whole_down(reach / 36), Decimal(1))
+    while ask <= highest:
+        yield ask
+        ask += step
+    if given.rival_lowest is not None and given.rival_lowest > 1:
+        yield whole_down(given.rival_lowest - 1)
+
+
+def _bid(settings: EarningSettings, given: PricingInput) -> Decimal | None:
+    bid = given.quote.highest_bid if given.quote else None
+    return whole_down(bid) if settings.sells_into_bid and bid is not None and bid >= 1 else None
+
+
+def _without_history(settings: EarningSettings, given: PricingInput) -> Proposal:
+    known = len(given.history)
+    instead = competitive(CompetitiveSettings(), given)
+    reason = f"Only {known} of {settings.fewest_sales} needed sales are known. {instead.reason}"
+    return Proposal(instead.ask, reason, {**instead.inputs, "known_sales": str(known)}, instead.situation)
+
+
+def _reason(demand: Demand, best: _Choice) -> str:
+    return (
+        f"{best.ask} should find a buyer in about {_short(best.days + 1)} days: sales lie around "
+        f"{whole_down(demand.level)}, {_short(demand.sales_per_day)} a day; more would wait longer than it earns."
+    )
+
+
+def _short(number: Decimal) -> str:
+    return f"{number.quantize(TENTH):f}"
+
+
+def _inputs(demand: Demand, best: _Choice) -> dict[str, str]:
+    return {
+        "level": str(cents(demand.level)),
+        "spread_percent": str(cents(demand.spread * HUNDRED)),
+        "sales_per_day": str(cents(demand.sales_per_day)),
+        "expected_days": str(cents(best.days)),
+        "worth_after_waiting": str(cents(best.worth)),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDecaySettings:
+    """From a premium down to a discount while the listing ages."""
+
+    start_premium: Decimal = setting(Decimal(6), "Start above the market", "percent", lowest=0, highest=100)
+    end_discount: Decimal = setting(Decimal(10), "End below the market", "percent", lowest=0, highest=90)
+    over_days: int = setting(30, "Within", "days", lowest=1, highest=999)
+    passed_by: Decimal = setting(
+        Decimal("0.5"),
+        "A sale that passed us by ages by",
+        "days",
+        note="each sale of this size since listing, by somebody else",
+        lowest=0,
+        highest=30,
+    )
+
+
+def time_decay(settings: TimeDecaySettings, given: PricingInput) -> Proposal:
+    """Start above the market and give way with age, faster the more sales passed the listing by."""
+    anchor = _anchor(given)
+    if anchor is None:
+        return Proposal(None, "There is neither a sale nor a quote to age from.")
+    since = given.listed_at or given.now
+    days = Decimal(int((given.now - since).total_seconds())) / 86400
+    passed = sum(1 for sale in given.history if sale.on >= since.date()) if given.listed_at else 0
+    age = max(days, ZERO) + settings.passed_by * passed
+    way = min(age / settings.over_days, Decimal(1))
+    percent = settings.start_premium - way * (settings.start_premium + settings.end_discount)
+    ask = max(whole_down(anchor * (1 + percent / HUNDRED)), Decimal(1))
+    reason = (
+        f"{_short(days)} days old and passed by {passed} sales: {_short(percent)} % against the market at "
+        f"{whole_down(anchor)}."
+    )
+    return Proposal(ask, reason, {"anchor": str(anchor), "days": str(cents(days)), "passed_by": str(passed)})
+
+
+def _anchor(given: PricingInput) -> Decimal | None:
+    """Return the middle of the last sales, else the lowest rival ask, else the ask we began with."""
+    if given.history:
+        prices = sorted(sale.price for sale in given.history[-5:])
+        return prices[len(prices) // 2]
+    if given.rival_lowest is not None:
+        return given.rival_lowest
+    return given.changes[0].old if given.changes else given.ask

@@ -1,0 +1,164 @@
+"""Replay from files: reads sales and starts, runs the model of domain/replay.py, writes decisions and a summary."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.pricing import read_settings, strategy_named, written
+from soleflip.domain.replay import Comparison, Episode, Interval, Market, Result, compare
+
+SALES_COLUMNS = ("sold_on", "product", "size_us", "sale_price_usd")
+STARTS_COLUMNS = ("product", "size_us", "start")
+PLACES = Decimal("0.0001")
+
+
+def run(
+    sales: Path,
+    strategy: str,
+    *,
+    settings: str | None = None,
+    out: Path | None = None,
+    summary: Path | None = None,
+    episodes: int = 2000,
+    seed: int = 1,
+    starts: Path | None = None,
+) -> dict[str, Any]:
+    """Replay a strategy on a sales file (CSV or CSV.GZ, USD); write decisions and summary, return the summary.
+
+    `settings` is a JSON object; `starts` names episodes to run as given instead of a seeded sample. Raises
+    InvalidInput, naming file and line, for anything that can't be read; then no file is written.
+    """
+    chosen = strategy_named(strategy)
+    values = _settings(settings)
+    acting = written(read_settings(chosen.settings_type, values))
+    if episodes < 1:
+        raise InvalidInput("The number of episodes must be at least 1.", field="episodes")
+    market = Market.of(_sales(sales))
+    wanted = market.sample(episodes, seed) if starts is None else list(_starts(starts))
+    comparison = compare(market, wanted, strategy, values, seed=seed)
+    report = summarise(comparison) | {"settings": acting, "seed": seed}
+    if out is not None:
+        _write_decisions(out, comparison)
+    if summary is not None:
+        summary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def summarise(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON-ready values, amounts and figures as text."""
+    return {
+        "strategy": comparison.strategy,
+        "currency": "USD",
+        "episodes": comparison.results[comparison.strategy].episodes,
+        "left_out": [
+            {
+                "product": each.product,
+                "size_us": each.size,
+                "start": each.start.isoformat(),
+                "reason": "no earlier sale",
+            }
+            for each in comparison.left_out
+        ],
+        "results": {name: _result(result) for name, result in comparison.results.items()},
+        "times": {
+            baseline: {name: _texts(interval) for name, interval in ratios.items()}
+            for baseline, ratios in comparison.times.items()
+        },
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "episodes": result.episodes,
+        "profit_per_pair": _texts(result.profit_per_pair),
+        "share_sold": _texts(result.share_sold),
+        "mean_days": _texts(result.mean_days),
+        "profit_per_day": _texts(result.profit_per_day),
+    }
+
+
+def _texts(interval: Interval) -> dict[str, str]:
+    return {
+        name: f"{value.quantize(PLACES):f}"
+        for name, value in (("value", interval.value), ("low", interval.low), ("high", interval.high))
+    }
+
+
+def _write_decisions(path: Path, comparison: Comparison) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("product", "size_us", "start", "day", "ask"))
+        for outcome in comparison.outcomes[comparison.strategy]:
+            episode = outcome.episode
+            for number, ask in enumerate(outcome.asks):
+                day = episode.start + timedelta(days=number)
+                writer.writerow((episode.product, episode.size, episode.start.isoformat(), day.isoformat(), f"{ask:f}"))
+
+
+def _settings(text: str | None) -> Mapping[str, object]:
+    if not text:
+        return {}
+    try:
+        values = json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"The settings are no JSON: {error}.", field="settings") from None
+    if not isinstance(values, dict):
+        raise InvalidInput('The settings must be a JSON object such as {"day_value": "1.2"}.', field="settings")
+    return values
+
+
+def _sales(path: Path) -> Iterator[tuple[str, str, date, Decimal]]:
+    for where, row in _rows(path, SALES_COLUMNS):
+        price = _price(row["sale_price_usd"], where)
+        yield row["product"].strip(), row["size_us"].strip(), _day(row["sold_on"], where), price
+
+
+def _starts(path: Path) -> Iterator[Episode]:
+    for where, row in _rows(path, STARTS_COLUMNS):
+        yield Episode(row["product"].strip(), row["size_us"].strip(), _day(row["start"], where))
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield file and line with each row of a CSV that has the columns."""
+    try:
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            unpacked = gzip.GzipFile(fileobj=plain) if packed else plain
+            reader = csv.DictReader(io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline=""))
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InvalidInput(f"{path.name} has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+            for row in reader:
+                where = f"{path.name}, line {reader.line_num}"
+                if any(row[name] is None for name in columns):
+                    raise InvalidInput(f"{where}: the row has too few fields.")
+                yield where, row
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path} can't be read: {error}.") from None
+
+
+def _price(text: str, where: str) -> Decimal:
+    try:
+        price = Decimal(text.strip())
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price <= 0:
+        raise InvalidInput(f"{where}: {text!r} is no price; write it like 249.00.", field="sale_price_usd")
+    return price
+
+
+def _day(text: str, where: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInput(f"{where}: {text!r} is no day; write it like 2018-11-30.") from None
