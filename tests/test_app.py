@@ -1,0 +1,172 @@
+"""`python app.py`, as `make run` starts it: comes up by itself, ends completely, recovers from every kind of end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from soleflip.config import PROJECT
+from soleflip.processes import MARK
+
+from .conftest import free_port
+from .test_local import data, server_processes
+
+__all__ = ["data"]
+
+
+class Console:
+    """A running `python app.py` and what it prints."""
+
+    def __init__(self, data: Path, **variables: str) -> None:
+        self.port = free_port()
+        self.data = data
+        self._file = (data.parent / f"{data.name}.console").open("w+b")
+        own = {"PORT": str(self.port), "SOLEFLIP_DATA": str(data), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=PROJECT,
+            env={**os.environ, **own, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def text(self) -> str:
+        return Path(self._file.name).read_text("utf-8", "replace")
+
+    def until(self, words: str, seconds: float = 120) -> str:
+        """Wait until the console shows some words; returns all it shows."""
+        deadline = time.monotonic() + seconds
+        while words not in self.text:
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.05)
+        return self.text
+
+    def ended(self, seconds: float = 60) -> int:
+        """Wait for the end; returns the exit status."""
+        return self.process.wait(seconds)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=20, allow_redirects=False)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(60)
+            self.process.kill()
+            self.process.wait()
+        self._file.close()
+        Path(self._file.name).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def started(data: Path) -> Iterator[list[Console]]:
+    """Start consoles by appending them; all end with the test."""
+    consoles: list[Console] = []
+    yield consoles
+    for console in consoles:
+        console.close()
+    for process in carriers(data):
+        process.kill()
+
+
+def carriers(data: Path) -> list[psutil.Process]:
+    """The processes that a stack on this data folder started."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environ = process.environ()
+            if MARK in environ and environ.get("SOLEFLIP_DATA", "").startswith(str(data)):
+                found.append(process)
+    return found
+
+
+def test_it_comes_up_ends_completely_and_finds_its_data_again(data: Path, started: list[Console]) -> None:
+    # The sandbox's usual port is taken: it moves aside, because nobody asked for that port.
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", 8001)):
+        first = Console(data / "var")
+        started.append(first)
+        shown = first.until("Stop with Ctrl-C.")
+    assert f"http://127.0.0.1:{first.port}" in shown
+    sign_in = re.search(r"operator@soleflip.test with the password (\S+)", shown)
+    assert sign_in is not None
+    assert first.get("/healthz").status_code == 200
+    assert first.get("/readyz").status_code == 200
+    assert first.get("/").status_code in (302, 303)
+    commands = " ".join(" ".join(process.cmdline()) for process in carriers(data))
+    for part in ("gunicorn", "flask worker", "flask scheduler", "flask sandbox run"):
+        assert part in commands
+
+    again = Console(data / "var")
+    started.append(again)
+    assert again.ended() == 1
+    assert "runs already" in again.text
+
+    first.process.send_signal(signal.SIGINT)
+    assert first.ended() == 0
+    assert carriers(data) == []
+    assert server_processes(data / "var") == []
+
+    second = Console(data / "var")
+    started.append(second)
+    assert sign_in.group(0) in second.until("Stop with Ctrl-C.")
+    second.process.terminate()
+    assert second.ended() == 0
+    assert carriers(data) == []
+    assert server_processes(data / "var") == []
+
+
+def test_it_starts_again_after_it_was_killed_and_ends_when_a_process_dies(data: Path, started: list[Console]) -> None:
+    first = Console(data / "var")
+    started.append(first)
+    first.until("Stop with Ctrl-C.")
+    first.process.kill()
+    first.process.wait()
+    orphans = carriers(data)
+    assert orphans, "the processes outlive their supervisor, so the next start has something to end"
+
+    second = Console(data / "var", PORT=str(first.port))
+    second.port = first.port
+    started.append(second)
+    second.until("Stop with Ctrl-C.")
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in orphans)
+    assert second.get("/readyz").status_code == 200
+
+    worker = next(process for process in carriers(data) if "worker" in process.cmdline())
+    worker.kill()
+    assert second.ended() == 1
+    assert "worker ended" in second.text
+    assert carriers(data) == []
+    assert server_processes(data / "var") == []
+
+
+def test_a_taken_port_is_named(data: Path, started: list[Console]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        console = Console(data / "var", PORT=str(taken.getsockname()[1]))
+        started.append(console)
+        assert console.ended() == 1
+    assert "is taken by another program" in console.text
+    assert "Traceback" not in console.text
+
+
+def test_a_setting_that_makes_no_sense_is_named(data: Path, started: list[Console]) -> None:
+    console = Console(data / "var", SOLEFLIP_TIMEZONE="Mars")
+    started.append(console)
+    assert console.ended() == 1
+    assert "SOLEFLIP_TIMEZONE" in console.text
+    assert "Traceback" not in console.text
