@@ -19,8 +19,8 @@ DEMO_FEED = Path(__file__).with_name("demo.csv.gz")
 SHOP = "Kantstein Sneakers"
 SEED = 20260101
 
-COLUMNS = tuple(
-    """aw_deep_link product_name aw_product_id merchant_product_id merchant_image_url description merchant_category
+_COLUMNS = """
+    aw_deep_link product_name aw_product_id merchant_product_id merchant_image_url description merchant_category
     search_price merchant_name merchant_id category_name category_id aw_image_url currency store_price delivery_cost
     merchant_deep_link language last_updated display_price data_feed_id brand_name brand_id colour
     product_short_description specifications condition product_model model_number dimensions keywords promotional_text
@@ -32,8 +32,9 @@ COLUMNS = tuple(
     alternate_image_three alternate_image_four reviews average_rating rating number_available custom_1 custom_2
     custom_3 custom_4 custom_5 custom_6 custom_7 custom_8 custom_9 ean isbn upc mpn parent_product_id product_GTIN
     basket_link Fashion:suitable_for Fashion:category Fashion:size Fashion:material Fashion:pattern
-    Fashion:swatch""".split()
-)
+    Fashion:swatch
+"""
+COLUMNS = tuple(_COLUMNS.split())
 """The columns of an Awin feed, in Awin's order."""
 
 _HALVES = ("36", "36.5", "37.5", "38", "38.5", "39", "40", "40.5", "41", "42", "42.5", "43", "44", "44.5", "45", "46")
