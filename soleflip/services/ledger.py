@@ -25,14 +25,15 @@ from soleflip.services.runs import Books
 DAY_LOCK = 7420100
 
 
-def settle(session: Session, order: StockxOrder, books: Books, now: datetime) -> set[date]:
+def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *, is_paid: bool = False) -> set[date]:
     """Make the books say what an order now says; returns the days whose sums changed. Doing it twice is doing it once.
 
     A final payout books the sale, its payout lines and the item's cost at the time of the sale. An ended order
-    reverses all of it at the time it ended. Anything else leaves the books alone.
+    reverses all of it at the time it ended. Anything else leaves the books alone. `is_paid`: we know of the payout
+    otherwise, whatever StockX's status says.
     """
     status = status_of(order.stockx_status)
-    realised = order.source == "report" or status.realised
+    realised = is_paid or order.source == "report" or order.realised_at is not None or status.realised
     ended = status.stage is Stage.ENDED
     if not ended and (not realised or order.net_proceeds is None):
         return set()
@@ -50,6 +51,12 @@ def settle(session: Session, order: StockxOrder, books: Books, now: datetime) ->
     session.flush()
     _write_profit(order, cost, books)
     return {entry.booked_at.astimezone(books.timezone).date() for entry in added}
+
+
+def post_new(session: Session, order: StockxOrder, postings: Iterable[Posting], books: Books) -> set[date]:
+    """Book a sale that is known to have no entries yet; returns the days whose sums changed."""
+    session.add_all([_entry(session, order, posting, books) for posting in postings])
+    return {order.sold_at.astimezone(books.timezone).date()}
 
 
 def settle_and_refresh(session: Session, order: StockxOrder, books: Books, now: datetime) -> None:

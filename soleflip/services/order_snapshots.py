@@ -96,10 +96,11 @@ def sell(session: Session, order: StockxOrder, *, actor: str, now: datetime) -> 
         listings.undo_sale(session, order.listing_id, item_state=status.gives_back, cause=cause, actor=actor, now=now)
 
 
-def set_payout(session: Session, order: StockxOrder, lines: Iterable[Line]) -> None:
+def set_payout(session: Session, order: StockxOrder, lines: Iterable[Line], *, is_new: bool = False) -> None:
     """Write the payout's lines as they are, and their sums by kind beside the order."""
     kept = list(lines)
-    session.execute(delete(PayoutLine).where(PayoutLine.order_id == order.id))
+    if not is_new:
+        session.execute(delete(PayoutLine).where(PayoutLine.order_id == order.id))
     session.add_all(
         PayoutLine(
             order_id=order.id,

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import openpyxl
@@ -66,8 +66,8 @@ def test_the_reports_profit_is_that_of_analytics(session: Session, books: Books,
 @pytest.mark.usefixtures("a_year")
 def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Books) -> None:
     second, third, fourth, back, fifth = tax.rows(session, 2025, "plain", books)
-    assert second.fees[-1] == ("Difference to StockX's total", D("0.06"))
-    assert second.fee_sum("unexplained") == D("0.06")
+    assert second.fees[-1] == ("Difference to StockX's total", Decimal("0.06"))
+    assert second.fee_sum("unexplained") == Decimal("0.06")
     assert second.item is not None
     assert second.missing == []
     assert fourth.missing == ["cost"]
@@ -76,8 +76,8 @@ def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Bo
     assert back.taxed.profit == -third.taxed.profit
 
 
-def penny(text: str) -> D:
-    return D(text.replace(",", ""))
+def penny(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
 
 
 @pytest.mark.usefixtures("a_year")
@@ -102,9 +102,9 @@ def test_csv_workbook_and_pdf_have_the_same_totals(session: Session, books: Book
     header = [cell.value for cell in sheet[1]]
     bottom = {name: cell.value for name, cell in zip(header, sheet[sheet.max_row], strict=True)}
     for name, amount in sums.items():
-        assert D(last[name]) == amount
-        assert sum((D(row[name]) for row in table if row[name]), D(0)) == amount
-        assert D(str(bottom[name])).quantize(D("0.01")) == amount
+        assert Decimal(last[name]) == amount
+        assert sum((Decimal(row[name]) for row in table if row[name]), Decimal(0)) == amount
+        assert Decimal(str(bottom[name])).quantize(Decimal("0.01")) == amount
     pdf = pdf_text(tax_files.as_pdf(session, 2025, treatment, books))
     assert {f"{amount:,.2f}" for amount in sums.values()} <= set(re.findall(r"-?[\d,]+\.\d\d", pdf))
 
@@ -129,7 +129,7 @@ def test_the_workbook_has_real_numbers_and_dates(session: Session, books: Books)
     sheet = openpyxl.load_workbook(file)["Sales"]
     row = {head.value: cell for head, cell in zip(sheet[1], sheet[2], strict=True)}
     assert row["Purchase date"].is_date
-    assert row["Time (local)"].value == datetime(2025, 1, 1, 0, 30)
+    assert row["Time (local)"].value == datetime.fromisoformat("2025-01-01 00:30")
     assert row["Payout (EUR)"].value == 38.03
     assert row["Order"].data_type == "s"
 
@@ -159,9 +159,9 @@ def test_penalties_and_write_offs_are_rows_of_their_own(session: Session, books:
     make_listing(session, "L2", style="B")
     sell(session, books, "2", "L2", "2026-01-05T10:00:00Z")
     order = session.query(StockxOrder).one()
-    ledger.book_penalty(session, order.id, D("15"), "late", actor="test", books=books, now=NOW)
+    ledger.book_penalty(session, order.id, Decimal("15"), "late", actor="test", books=books, now=NOW)
     kinds = sorted(row.kind for row in tax.rows(session, 2026, "plain", books))
     assert kinds == ["penalty", "sale", "write_off"]
     total = tax.report(session, 2026, "plain", books).total
-    assert total.profit == D("18.03") - 20 - 15
+    assert total.profit == Decimal("18.03") - 20 - 15
     assert total.profit == analytics.profit(session, Period(*year_bounds(2026)), books).profit
