@@ -287,7 +287,7 @@ def report(work: Work) -> str:
     """Write the counts of a run's changes and return the closing sentence."""
     with work.transaction() as session:
         query = select(ListingChange.state, func.count()).where(ListingChange.run_id == work.run_id)
-        by_state = dict(session.execute(query.group_by(ListingChange.state)).tuples().all())
+        by_state = dict(session.execute(query.group_by(ListingChange.state)).all())
     done, failed = by_state.get("done", 0), by_state.get("failed", 0)
     refused = by_state.get("refused", 0)
     work.progress(

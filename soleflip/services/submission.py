@@ -265,7 +265,7 @@ def _cancel_pending(work: Work) -> None:
 def counts(session: Session, run_id: UUID) -> dict[str, int]:
     """Return how many listings of a run are in each state."""
     query = select(StockxListing.status, func.count()).where(StockxListing.run_id == run_id)
-    return dict(session.execute(query.group_by(StockxListing.status)).tuples().all())
+    return dict(session.execute(query.group_by(StockxListing.status)).all())
 
 
 def _report(work: Work) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -94,14 +95,15 @@ class Selling:
 
     def worker(self, run_id: UUID, when: str = "never", number: int = 0) -> subprocess.Popen[str]:
         """Start a worker process for one run that dies where it is told to."""
-        return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("dying_worker.py")), str(run_id), when, str(number)],
-            cwd=PROJECT,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with (Path(self.environ["SOLEFLIP_DATA"]) / "worker.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("dying_worker.py")), str(run_id), when, str(number)],
+                cwd=PROJECT,
+                env=self.environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
 
     def check_asks(self, run_id: UUID, number: int) -> None:
         """Every row of a run is live, has a StockX listing of its own, and StockX has no other ask of ours."""
@@ -135,15 +137,31 @@ def selling(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Selli
         }
         app = create_app(Settings.from_env(environ))
         with app.app_context():
-            selling = Selling(app, sandbox, {**os.environ, **environ, "PYTHONPATH": str(PROJECT)})
+            selling = Selling(app, sandbox, {**os.environ, **environ, "PYTHONPATH": _python_path()})
             selling.runtime.redis.flushdb()
-            sandbox.control("seed", path=str(DEMO_FEED))
+            answer = requests.post(f"{sandbox.auth_url}/_sandbox/seed", data=DEMO_FEED.read_bytes(), timeout=60)
+            answer.raise_for_status()
             sandbox.control("settings", demand=0.0)
             _learn_catalog(selling)
             yield selling
             db.engine.dispose()
         selling.runtime.stockx.close()
         selling.runtime.redis.close()
+
+
+@pytest.fixture
+def requests_of(selling: Selling) -> Callable[[str], int]:
+    """Count the requests of one operation in the sandbox's own log."""
+
+    def count(operation: str) -> int:
+        log = selling.sandbox.look("requests", limit=100_000)
+        return sum(operation == line["route"] for line in log)
+
+    return count
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
 
 
 def _learn_catalog(selling: Selling) -> None:
