@@ -33,6 +33,7 @@ from soleflip.services.stock import FREE_STATES
 
 BATCH = 100
 MOST = 1000
+TYPED = "Typed by the operator."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,16 @@ class Preview:
     def profit(self) -> Decimal:
         """The sum of expected profits of the rows that will be listed, unknown costs left out."""
         return sum((row.profit for row in self.listable if row.profit is not None), Decimal(0))
+
+    @property
+    def payout(self) -> Decimal:
+        """The sum of payouts if every row that will be listed sells at its ask."""
+        return sum((row.payout for row in self.listable if row.payout is not None), Decimal(0))
+
+    @property
+    def asks(self) -> Decimal:
+        """The sum of the asks that will be put up."""
+        return sum((row.ask for row in self.listable if row.ask is not None), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +306,7 @@ def _row(
         margin=percent(profit, ask) if profit is not None and ask else None,
         roi=percent(profit, source.cost) if profit is not None and source.cost else None,
         floor=decision.floor,
-        reason=decision.reason if wanted is None else "Typed by the operator.",
+        reason=decision.reason if wanted is None else TYPED,
         warnings=tuple(_warnings(source, quote, profit, thresholds, now, own)),
         refused=refused,
         lowest_ask=quote.lowest_ask if quote else None,

@@ -192,7 +192,10 @@ def decide_review(session: Session, listing_id: UUID, decision: str, *, actor: s
     if listing.status != "review":
         raise Conflict("This listing is no longer in review.")
     if decision.startswith("adopt:"):
-        listing.stockx_listing_id = decision.removeprefix("adopt:")
+        found = decision.removeprefix("adopt:")
+        if not found or session.scalar(select(StockxListing.id).where(StockxListing.stockx_listing_id == found)):
+            raise Conflict("That is another listing of ours, or none at all. Choose the one that belongs to this row.")
+        listing.stockx_listing_id = found
         listing.review = None
         move(session, listing, "active", cause="Adopted by the operator.", actor=actor, now=now)
     elif decision == "absent":

@@ -14,6 +14,7 @@ from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
 from soleflip.services import runs, settings
 from soleflip.services.asks import AskRow, Preview
 from soleflip.services.settings import PricingSettings
+from soleflip.services.stock import TO_BUY
 
 
 def order(session: Session, shown: Preview, *, actor: str, now: datetime, created_from: str) -> Run:
@@ -69,7 +70,7 @@ def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, UUID]:
                     "cost": row.cost,
                     "currency": row.currency,
                     "opportunity_id": row.opportunity_id,
-                    "note": "to buy",
+                    "note": TO_BUY,
                 }
                 for row in made
             ],

@@ -15,6 +15,8 @@ from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.models import AuditEntry, Item, LedgerEntry, Purchase, Variant
 
 FREE_STATES = ("in_stock", "ordered", "returned")
+TO_BUY = "to buy"
+"""The note of an item that was listed before it was bought."""
 STATES = ("ordered", "in_stock", "reserved", "listed", "sold", "returned", "written_off")
 
 

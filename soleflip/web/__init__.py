@@ -6,12 +6,13 @@ from flask import Blueprint, Flask, request
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
-from soleflip.web import assets, auth, dashboard, errors, filters, health, runs, search, settings, shell, unit
+from soleflip.web import assets, auth, dashboard, errors, filters, health, listings, runs, search, settings, shell, unit
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     auth.bp,
     dashboard.bp,
     health.bp,
+    listings.bp,
     runs.bp,
     search.bp,
     settings.bp,
