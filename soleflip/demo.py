@@ -7,6 +7,7 @@ month of sandbox time pass while it reprices and syncs, and says what happened a
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -38,10 +39,10 @@ from soleflip.jobs import tasks
 from soleflip.models import FeedImport, Run, StockxListing, StockxOrder
 from soleflip.runtime import Runtime
 from soleflip.services import asks, feeds, opportunities, placing, runs
+from soleflip.services.opportunity_filter import OpportunityFilter
 
 DAYS = 30
 SPEED = 1200
-AT_ONCE = 500
 RUN_SECONDS = 300
 
 
@@ -96,6 +97,7 @@ def stage(feed: Path) -> Iterator[Stage]:
         click.echo(f"A sandbox world with {report.products} products in {report.variants} sizes.")
         with local.servers(settings), _sandbox_process(world, settings):
             app = create_app(settings)
+            logging.getLogger().setLevel(logging.WARNING)
             with app.app_context():
                 flask_migrate.upgrade(directory=str(PROJECT / "migrations"))
                 yield Stage(app, app.extensions["soleflip"])
