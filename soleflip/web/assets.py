@@ -37,6 +37,7 @@ def _cache_and_compress(response: Response) -> Response:
     if file.suffix in COMPRESSED:
         response.vary.add("Accept-Encoding")
         if request.accept_encodings["gzip"] and "Range" not in request.headers:
+            response.response.close()  # type: ignore[union-attr]
             response.direct_passthrough = False
             response.set_data(_gzipped(file, file.stat().st_mtime_ns))
             response.headers["Content-Encoding"] = "gzip"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from soleflip.config import CURRENCIES
+from soleflip.domain.pricing import STRATEGIES
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -19,10 +22,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "fees": ("StockX fees", "For estimates before a sale; after it, what StockX really paid counts."),
     "vat": ("VAT", "How your sales are taxed; it changes what a pair costs you and what stays."),
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
-    "pricing": ("Pricing", "The strategy of new listings, and the floor no ask of ours goes below."),
+    "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
 }
-
-CURRENCIES = ("AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "KRW", "MXN", "NZD", "SGD", "USD")
 
 TEXTS: dict[str, dict[str, Text]] = {
     "fees": {
@@ -55,15 +56,14 @@ TEXTS: dict[str, dict[str, Text]] = {
         "default_delivery": Text("Delivery from the shop", "Where the feed says nothing.", "money"),
         "failure_rate": Text("Sales that fail", "Their share of all sales: 0.02 is 2 %.", "fraction"),
         "failure_cost": Text("Cost of a failed sale", "Postage, penalty and work.", "money"),
-        "reopen_percent": Text("Dismissed comes back", "When the shop's price moves by this much.", "percent"),
+        "reopen_percent": Text("Dismissed comes back", "When the shop's price moves by this much.", "%"),
     },
     "pricing": {
         "strategy": Text(
-            "Strategy of new listings", "A listing can have its own.", choices=(("competitive", "Competitive"),)
+            "Strategy of new listings",
+            "A listing can have its own.",
+            choices=tuple((name, strategy.label) for name, strategy in STRATEGIES.items()),
         ),
-        "min_profit": Text("Smallest profit", "The floor leaves at least this per pair.", "money"),
-        "min_roi": Text("Smallest return on cost (ROI)", "Profit divided by cost, at the floor.", "%"),
-        "min_margin": Text("Smallest margin", "Profit divided by sale price, at the floor.", "%"),
         "expires_after_days": Text("Asks end after", "Live asks are renewed before.", "days"),
     },
 }

@@ -1,0 +1,92 @@
+"""Runs: listed, followed while they go on, cancelled, never lost."""
+
+from __future__ import annotations
+
+import pytest
+from flask import g
+
+from soleflip.models import Run
+from soleflip.services import runs
+from soleflip.web.unit import start_run
+from tests.web.conftest import EMAIL, post
+
+PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture
+def transaction(app):
+    with app.app_context():
+        yield app.extensions["soleflip"].transaction
+
+
+def test_progress_polls_itself_and_stops_when_the_run_is_over(browser, transaction):
+    with transaction() as session:
+        run = runs.start(session, "list", actor="x", total=10)
+    going = browser.get(f"/runs/{run.id}/progress", headers=PARTIAL)
+    assert 'hx-trigger="every 1s"' in going.text
+    assert "HX-Trigger" not in going.headers
+    with transaction() as session:
+        runs.finish(session, run.id, "done", message="Listed 10.")
+    over = browser.get(f"/runs/{run.id}/progress", headers=PARTIAL)
+    assert "hx-trigger" not in over.text
+    assert "run-over" in over.headers["HX-Trigger"]
+    assert "Listed 10." in over.text
+
+
+def test_a_run_can_be_cancelled(browser, transaction):
+    with transaction() as session:
+        run = runs.start(session, "list", actor="x")
+    assert post(browser, f"/runs/{run.id}/cancel").status_code == 303
+    with transaction() as session:
+        assert session.get(Run, run.id).state == "cancelled"
+    assert post(browser, f"/runs/{run.id}/cancel").status_code == 409
+
+
+def test_the_log_of_a_run_is_shown_and_escaped(browser, transaction):
+    from soleflip.models import RunLine
+
+    with transaction() as session:
+        run = runs.start(session, "reprice", actor="x")
+        session.add(RunLine(run_id=run.id, outcome="refused", sentence="<b>below</b> the floor"))
+    page = browser.get(f"/runs/{run.id}").text
+    assert "&lt;b&gt;below&lt;/b&gt; the floor" in page
+
+
+def test_the_list_filters_and_pages_by_key(browser, transaction):
+    with transaction() as session:
+        for number in range(55):
+            runs.start(session, "quotes" if number % 2 else "list", actor=f"actor {number:02}")
+    first = browser.get("/runs").text
+    assert first.count("actor ") == 50
+    after = first.split("after=")[1].split('"')[0]
+    second = browser.get(f"/runs?after={after}").text
+    assert second.count("actor ") == 5
+    assert "First page" in second
+    assert browser.get("/runs?kind=list").text.count("actor ") == 28
+    assert browser.get("/runs?after=nonsense").status_code == 422
+
+
+def test_a_run_that_is_not_there_is_404(browser):
+    assert browser.get("/runs/00000000-0000-4000-8000-000000000000").status_code == 404
+
+
+def test_a_view_starts_a_run_that_a_dead_queue_does_not_lose(app, signed_in, transaction):
+    @app.post("/start")
+    def start():
+        return str(start_run("reprice", params={"dry": True}).id)
+
+    @app.post("/start-and-fail")
+    def fail():
+        start_run("reprice")
+        g.session.flush()
+        return "no", 409
+
+    browser = signed_in()
+    app.extensions["soleflip"].redis.connection_pool.disconnect()
+    app.extensions["soleflip"].redis.connection_pool.connection_kwargs["path"] = "/nowhere.sock"
+    answer = post(browser, "/start")
+    assert answer.status_code == 200
+    post(browser, "/start-and-fail")
+    with transaction() as session:
+        found = session.query(Run).all()
+    assert [(str(run.id), run.state, run.actor) for run in found] == [(answer.text, "queued", EMAIL["operator"])]
