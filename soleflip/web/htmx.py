@@ -21,8 +21,14 @@ def wants_fragment() -> bool:
     )
 
 
-def page(full: str, fragment: str, /, *, status: int = 200, events: tuple[str, ...] = (), **view: Any) -> Response:
-    """Render the fragment for htmx and the full page for everybody else; `events` go out as HX-Trigger."""
+def page(full: str, fragment: str, /, **view: Any) -> Response:
+    """Render the fragment for htmx and the full page for everybody else.
+
+    Two names of the view are for the answer itself: `status` (200 without it), and `events`, a tuple of names that go
+    out as HX-Trigger.
+    """
+    status: int = view.pop("status", 200)
+    events: tuple[str, ...] = view.pop("events", ())
     response = make_response(render_template(fragment if wants_fragment() else full, **view), status)
     response.vary.update(VARY)
     return trigger(response, *events)
