@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from . import faults, feed, listings, oauth, orders, simulation
 from .clock import SECOND, iso, parse_iso
 from .errors import ApiError
+from .limits import requests_today
 from .market import Sale, place_bid, take_cheapest
 from .payouts import PER_EURO, in_euros
-from .records import Listing
+from .records import Batch, Listing, Operation, Order
 from .seed import learn
 from .world import World, as_dict
 
@@ -100,14 +101,20 @@ def _state(world: World, key: str, given: dict[str, Any]) -> Any:
         "clock": clock_state(world),
         "settings": world.settings.as_dict(),
         "catalog": {"products": len(world.products), "variants": len(world.variants)},
-        "listings": [as_dict(record) for record in world.listings.values()],
-        "operations": [as_dict(record) for record in world.operations.values()],
-        "batches": [as_dict(record) for record in world.batches.values()],
-        "orders": [as_dict(record) for record in world.orders.values()],
+        "listings": _in_order(world.listings.values()),
+        "operations": _in_order(world.operations.values()),
+        "batches": _in_order(world.batches.values()),
+        "orders": _in_order(world.orders.values()),
         "books": [as_dict(world.book(variant_id)) for variant_id in hot],
         "faults": [as_dict(record) for record in world.faults.values()],
-        "requests_today": world.day_requests,
+        "requests_today": requests_today(world),
     }
+
+
+def _in_order(records: Iterable[Listing | Operation | Batch | Order]) -> list[dict[str, Any]]:
+    """Oldest first, and the same after a restart."""
+    found = [as_dict(record) for record in records]
+    return sorted(found, key=lambda entry: (entry["created"], entry.get("number", 0), next(iter(entry.values()))))
 
 
 def _get_book(world: World, key: str, given: dict[str, Any]) -> Any:

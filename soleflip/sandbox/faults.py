@@ -38,14 +38,16 @@ def inject(world: World, given: dict[str, Any]) -> Fault:
     for name, value in wanted.items():
         if not isinstance(value, _OPTIONS.get(name, ())):
             raise ApiError(400, f"Unknown option {name} or wrong type. Known: {', '.join(_OPTIONS)}")
-    fault = Fault(world.dice.uuid(), kind, route, method.upper() if method else None, count, skip, wanted)
+    fault = Fault(
+        world.dice.uuid(), kind, route, method.upper() if method else None, count, skip, wanted, world.next_number()
+    )
     world.add(fault)
     return fault
 
 
 def meet(world: World, name: str, method: str, path: str, *, paged: bool) -> Fault | None:
     """The fault that this request meets, used up by it."""
-    for fault in list(world.faults.values()):
+    for fault in sorted(world.faults.values(), key=lambda fault: fault.number):
         if fault.method not in (None, method) or (fault.kind == "duplicate_page" and not paged):
             continue
         if fault.route not in ("", "*", name) and not re.search(fault.route, path):

@@ -20,10 +20,7 @@ class TooMany(ApiError):
 def spend_request(world: World, at: int) -> None:
     """Count a request that arrived at `at`, or refuse it."""
     settings = world.settings
-    midnight = at - at % DAY
-    if world.day != midnight:
-        world.day = midnight
-        world.day_requests = world.store.counted_since(midnight)
+    _turn_day(world, at)
     if settings.limits and (settings.rate_when_frozen or not world.clock.frozen):
         ready = (world.last_request_at or 0) + int(settings.rate_seconds * SECOND)
         if at < ready:
@@ -33,6 +30,19 @@ def spend_request(world: World, at: int) -> None:
             raise TooMany("The quota of the day is used up, it is reset at 00:00 UTC", wait)
     world.last_request_at = at
     world.day_requests += 1
+
+
+def requests_today(world: World) -> int:
+    """How many requests of this UTC day of sandbox time have counted."""
+    _turn_day(world, world.at)
+    return world.day_requests
+
+
+def _turn_day(world: World, at: int) -> None:
+    midnight = at - at % DAY
+    if world.day != midnight:
+        world.day = midnight
+        world.day_requests = world.store.counted_since(midnight)
 
 
 def spend_batch_items(world: World, count: int) -> None:

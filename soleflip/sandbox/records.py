@@ -147,4 +147,5 @@ class Fault:
     count: int
     skip: int
     options: dict[str, Any] = field(default_factory=dict)
+    number: int = 0
     hits: int = 0

@@ -1,0 +1,84 @@
+"""The request limits over HTTP, on sandbox time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import requests
+
+from tests.conftest import running_sandbox
+from tests.sandbox.conftest import Caller
+
+
+def test_two_requests_within_a_sandbox_second_are_one_too_many(caller: Caller) -> None:
+    caller.sandbox.control("settings", rate_when_frozen=True)
+    caller.get("/selling/listings")
+    caller.step(seconds=0.999)
+    caller.get("/selling/listings", expect=429)
+    assert caller.last is not None
+    assert caller.last.headers["Retry-After"] == "1"
+    caller.step(seconds=0.001)
+    caller.get("/selling/listings")
+
+
+def test_sixty_requests_a_second_fit_into_a_clock_sixty_times_as_fast(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "60") as sandbox:
+        caller = Caller(sandbox).connect()
+        for _ in range(10):
+            time.sleep(1 / 40)
+            caller.get("/selling/listings")
+        sandbox.control("clock", speed=0.001)
+        caller.get("/selling/listings", expect=429)
+
+
+def test_the_quota_of_the_day_ends_at_midnight_utc(caller: Caller) -> None:
+    caller.sandbox.control("settings", rate_when_frozen=True, rate_seconds=0.0, daily_requests=5)
+    used = caller.sandbox.look("state")["requests_today"]
+    for _ in range(5 - used):
+        caller.get("/selling/listings")
+    caller.get("/selling/listings", expect=429)
+    caller.step(days=1)
+    caller.get("/selling/listings")
+
+
+def test_limits_can_be_switched_off(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", "--no-limits") as sandbox:
+        caller = Caller(sandbox).connect()
+        for _ in range(20):
+            caller.get("/selling/listings")
+
+
+def test_refused_and_foreign_requests_do_not_count(caller: Caller) -> None:
+    caller.sandbox.control("settings", rate_when_frozen=True)
+    before = caller.sandbox.look("state")["requests_today"]
+    requests.get(f"{caller.sandbox.api_url}/selling/listings", timeout=10)
+    caller.get("/selling/listings")
+    caller.get("/selling/listings", expect=429)
+    assert caller.sandbox.look("state")["requests_today"] == before + 1
+
+
+def test_the_log_tells_when_and_what_and_how_it_ended(caller: Caller) -> None:
+    caller.get("/selling/listings")
+    caller.get("/selling/orders/none", expect=404)
+    *_, one, two = caller.sandbox.look("requests")
+    assert [(line["method"], line["route"], line["status"], line["counted"]) for line in (one, two)] == [
+        ("GET", "GetAllListings", 200, 1),
+        ("GET", "GetOrder", 404, 1),
+    ]
+    assert one["time"] == caller.sandbox.look("clock")["time"]
+    assert caller.sandbox.look("requests", after=one["n"]) == [two]
+
+
+def test_without_limits_three_hundred_requests_a_second_are_answered(caller: Caller) -> None:
+    product = caller.get("/catalog/search", query="AB1234-100")["products"][0]["productId"]
+    url = f"{caller.sandbox.api_url}/catalog/products/{product}/market-data"
+
+    def rate() -> float:
+        start = time.perf_counter()
+        for _ in range(100):
+            caller.session.get(url, timeout=10)
+        return 100 / (time.perf_counter() - start)
+
+    # The best of several, since other processes of the test run share the machine.
+    assert max(rate() for _ in range(6)) >= 300
