@@ -41,18 +41,18 @@ Ask = Callable[[PricingInput], Decimal | None]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All sales of one product and size from old to new, their days, the highest price of each, the other sizes."""
+    """All sales of one product and size from old to new, with what a replay asks of them often."""
 
     product: str
     size: str
     sales: Sequence[PastSale]
-    days: Sequence[date]
+    days: Sequence[int]
     highest: Mapping[date, Decimal]
     others: OtherSizes
 
     def before(self, day: date) -> Sequence[PastSale]:
         """Return the sales before a day."""
-        return self.sales[: bisect_left(self.days, day)]
+        return self.sales[: bisect_left(self.days, day.toordinal())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Market:
     def find(self, episode: Episode) -> Series | None:
         """Return the series of an episode when it has a sale before the start, else None."""
         series = self.series.get((episode.product, size_key(episode.size)))
-        return series if series is not None and series.days[0] < episode.start else None
+        return series if series is not None and series.sales[0].on < episode.start else None
 
     def eligible(self) -> list[Episode]:
         """Return every episode with enough sales before it, enough days after it, and a long enough series."""
@@ -110,7 +110,7 @@ class Market:
         for series in self.series.values():
             if len(series.sales) < FEWEST_OF_SERIES:
                 continue
-            first = series.days[FEWEST_EARLIER - 1] + timedelta(days=1)
+            first = series.sales[FEWEST_EARLIER - 1].on + timedelta(days=1)
             span = (self.last_day - timedelta(days=LONGEST) - first).days + 1
             found += [Episode(series.product, series.size, first + timedelta(days=day)) for day in range(span)]
         return found
@@ -126,7 +126,7 @@ def _series(product: str, size: str, sales: Sequence[PastSale], others: OtherSiz
     highest: dict[date, Decimal] = {}
     for sale in sales:
         highest[sale.on] = max(sale.price, highest.get(sale.on, ZERO))
-    return Series(product, size, sales, [sale.on for sale in sales], highest, others)
+    return Series(product, size, sales, [sale.on.toordinal() for sale in sales], highest, others)
 
 
 def size_key(size: str) -> str:

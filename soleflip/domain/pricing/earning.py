@@ -66,7 +66,7 @@ def earn(settings: EarningSettings, given: PricingInput) -> Proposal:
     demand = expect(given.history, given.others, given.now.date())
     cost = demand.level if given.cost is None else given.cost
     daily = (settings.day_value * demand.level + settings.holding * cost) / HUNDRED
-    best = max((_choice(ask, demand, daily, settings, given) for ask in _asks(demand, given)), key=_worth)
+    best = _best(demand, daily, settings, given)
     bid = _bid(settings, given)
     if bid is not None and unrounded_payout(bid, given.fees) >= best.worth:
         reason = f"Sell into the highest bid of {bid}: waiting for {best.ask} would be worth less."
@@ -86,16 +86,25 @@ def _choice(ask: Decimal, demand: Demand, daily: Decimal, settings: EarningSetti
     return _Choice(ask, days, unrounded_payout(ask, given.fees) - daily * days)
 
 
-def _asks(demand: Demand, given: PricingInput) -> Iterator[Decimal]:
-    """Yield whole asks around the level, and the one just below the lowest rival."""
+def _best(demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> _Choice:
+    """Return the best whole ask: a coarse search around the level, then a fine one around what it found."""
     reach = demand.level * demand.spread * SEARCH_SPREADS
-    ask, highest = max(whole_down(demand.level - reach), Decimal(1)), demand.level + reach
-    step = max(whole_down(reach / 36), Decimal(1))
-    while ask <= highest:
-        yield ask
-        ask += step
+    lowest, highest = max(whole_down(demand.level - reach), Decimal(1)), demand.level + reach
+    coarse = max(whole_down(reach / 8), Decimal(1))
+    fine = max(whole_down(coarse / 5), Decimal(1))
+    tried = [_choice(ask, demand, daily, settings, given) for ask in _steps(lowest, highest, coarse)]
+    near = max(tried, key=_worth).ask
+    around = _steps(max(near - coarse + fine, lowest), near + coarse - 1, fine)
+    tried += [_choice(ask, demand, daily, settings, given) for ask in around]
     if given.rival_lowest is not None and given.rival_lowest > 1:
-        yield whole_down(given.rival_lowest - 1)
+        tried.append(_choice(whole_down(given.rival_lowest - 1), demand, daily, settings, given))
+    return max(tried, key=_worth)
+
+
+def _steps(lowest: Decimal, highest: Decimal, step: Decimal) -> Iterator[Decimal]:
+    while lowest <= highest:
+        yield lowest
+        lowest += step
 
 
 def _bid(settings: EarningSettings, given: PricingInput) -> Decimal | None:

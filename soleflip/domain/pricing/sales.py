@@ -5,16 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import accumulate
 
 from soleflip.domain.money import ZERO
 
-WINDOW = timedelta(days=10)
-"""How far back sales count as the present, and before a day as that day's level."""
-AFTER = timedelta(days=3)
-"""How long after a day sales still count for that day's level."""
+WINDOW = 10
+"""Days that sales count back as the present, and before a day as that day's level."""
+AFTER = 3
+"""Days after a day in which sales still count for that day's level."""
 DOUBT = Decimal("0.5")
 """Weight of 'nothing moved': a single sale elsewhere is half believed."""
 
@@ -43,12 +43,13 @@ class _Track:
     """The sales of one size with running sums, so that the mean of any days costs two look-ups."""
 
     def __init__(self, sales: Sequence[PastSale]) -> None:
-        self.days = [sale.on for sale in sales]
+        self.days = [sale.on.toordinal() for sale in sales]
         self.sums = list(accumulate((sale.price for sale in sales), initial=ZERO))
 
-    def span(self, start: date, end: date) -> tuple[int, Decimal]:
+    def span(self, start: int, end: int) -> tuple[int, Decimal]:
         """Return how many sales there are from `start` to before `end`, and their sum."""
-        first, last = bisect_left(self.days, start), bisect_left(self.days, end)
+        first = bisect_left(self.days, start)
+        last = bisect_left(self.days, end, first)
         return last - first, self.sums[last] - self.sums[first]
 
 
@@ -64,17 +65,19 @@ class OtherSizes:
         Now is the last ten days before `until`; no sale on `until` or later is looked at. Sizes count by
         how many sales they have on both sides.
         """
+        today = until.toordinal()
         present = [
             (track, count, total / count)
             for track in self.tracks
-            for count, total in (track.span(until - WINDOW, until),)
+            for count, total in (track.span(today - WINDOW, today),)
             if count
         ]
-        return [_rise(present, day - WINDOW, min(until, day + AFTER)) for day in days]
+        return [_rise(present, day.toordinal(), today) for day in days]
 
 
-def _rise(present: Sequence[tuple[_Track, int, Decimal]], start: date, end: date) -> Decimal:
+def _rise(present: Sequence[tuple[_Track, int, Decimal]], day: int, today: int) -> Decimal:
     rise, weights = ZERO, DOUBT
+    start, end = day - WINDOW, min(today, day + AFTER)
     for track, count, mean in present:
         earlier, total = track.span(start, end)
         if earlier:
