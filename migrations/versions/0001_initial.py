@@ -557,6 +557,7 @@ def upgrade() -> None:
         sa.Column("opportunity_id", sa.UUID(), nullable=True),
         sa.Column("shop_id", sa.Integer(), nullable=True),
         sa.Column("expected_on", sa.Date(), nullable=True),
+        sa.Column("is_awaited", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

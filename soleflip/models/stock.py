@@ -31,7 +31,7 @@ class Item(Base):
     """One pair. `cost` is what it cost the books, delivery and non-deductible VAT included, in `currency`.
 
     `state`: ordered, in_stock, reserved, listed, sold, returned, written_off. `price`, `vat_amount` and `delivery`
-    are as on the purchase document; unknown ones stay empty.
+    are as on the purchase document; unknown ones stay empty. `is_awaited`: it has not arrived, whatever its state.
     """
 
     __tablename__ = "items"
@@ -54,6 +54,7 @@ class Item(Base):
     opportunity_id: Mapped[UUID | None] = mapped_column(ForeignKey("integration.opportunities.id"), index=True)
     shop_id: Mapped[int | None] = mapped_column(ForeignKey("integration.shops.id"))
     expected_on: Mapped[date | None]
+    is_awaited: Mapped[bool] = mapped_column(server_default=text("false"))
     note: Mapped[LongText | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Updated]

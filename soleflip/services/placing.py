@@ -71,6 +71,7 @@ def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, UUID]:
                     "currency": row.currency,
                     "opportunity_id": row.opportunity_id,
                     "note": TO_BUY,
+                    "is_awaited": True,
                 }
                 for row in made
             ],

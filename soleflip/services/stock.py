@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
-from soleflip.models import AuditEntry, Item, LedgerEntry, Purchase, Variant
+from soleflip.models import AuditEntry, Item, LedgerEntry, Opportunity, Purchase, StockxListing, StockxOrder, Variant
 
 FREE_STATES = ("in_stock", "ordered", "returned")
 TO_BUY = "to buy"
@@ -57,26 +58,48 @@ def create_items(
     purchase = Purchase(supplier=buying.supplier, document=buying.document, purchased_on=buying.purchased_on)
     session.add(purchase)
     session.flush()
-    items = [
-        Item(
-            product_id=variant.product_id,
-            variant_id=variant.id,
-            state=state,
-            cost=buying.cost,
-            currency=buying.currency,
-            price=buying.price,
-            delivery=buying.delivery,
-            vat_rate=buying.vat_rate,
-            vat_amount=buying.vat_amount,
-            purchase_id=purchase.id,
-            opportunity_id=opportunity_id,
-            shop_id=buying.shop_id,
-            expected_on=buying.expected_on,
-        )
-        for _ in range(quantity)
-    ]
-    session.add_all(items)
+    items = _bought_at_last(session, opportunity_id, quantity, buying, state, purchase)
+    made = [_item(variant, buying, state, purchase, opportunity_id) for _ in range(quantity - len(items))]
+    session.add_all(made)
     session.flush()
+    return [*items, *made]
+
+
+def _item(variant: Variant, buying: Buying, state: str, purchase: Purchase, opportunity_id: UUID | None) -> Item:
+    return Item(
+        product_id=variant.product_id,
+        variant_id=variant.id,
+        state=state,
+        is_awaited=state == "ordered",
+        currency=buying.currency,
+        purchase_id=purchase.id,
+        opportunity_id=opportunity_id,
+        **_facts(buying),
+    )
+
+
+def _facts(buying: Buying) -> dict[str, Any]:
+    names = ("cost", "price", "delivery", "vat_rate", "vat_amount", "shop_id", "expected_on")
+    return {name: getattr(buying, name) for name in names}
+
+
+def _bought_at_last(
+    session: Session, opportunity_id: UUID | None, quantity: int, buying: Buying, state: str, purchase: Purchase
+) -> list[Item]:
+    """Fill in the items of an opportunity that were listed before they were bought, so that no pair counts twice."""
+    if opportunity_id is None:
+        return []
+    query = select(Item).where(Item.opportunity_id == opportunity_id, Item.note == TO_BUY)
+    items = list(session.scalars(query.order_by(Item.created_at, Item.id).limit(quantity).with_for_update()))
+    for item in items:
+        facts = _facts(buying)
+        if _booked_cost(session, item.id):
+            facts.pop("cost")
+        for name, value in facts.items():
+            setattr(item, name, value)
+        item.purchase_id, item.note, item.is_awaited = purchase.id, None, state == "ordered"
+        if item.state == "ordered":
+            item.state = state
     return items
 
 
@@ -118,9 +141,11 @@ def move(session: Session, item_id: UUID, to_state: str) -> None:
 
 
 def release(session: Session, item_id: UUID) -> None:
-    """Give a reserved or listed item back to the free stock."""
+    """Give a reserved or listed item back to the free stock: in stock when it is here, else ordered."""
     session.execute(
-        update(Item).where(Item.id == item_id, Item.state.in_(("reserved", "listed"))).values(state="in_stock")
+        update(Item)
+        .where(Item.id == item_id, Item.state.in_(("reserved", "listed")))
+        .values(state=case((Item.is_awaited, "ordered"), else_="in_stock"))
     )
 
 
@@ -129,10 +154,7 @@ def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> 
     item = get(session, item_id)
     if cost < 0 or not cost.is_finite():
         raise InvalidInput("A cost can't be negative.", field="cost")
-    booked = session.scalar(
-        select(func.sum(LedgerEntry.amount)).where(LedgerEntry.item_id == item_id, LedgerEntry.kind == "cost")
-    )
-    if booked:
+    if _booked_cost(session, item_id):
         raise Conflict("The cost of this pair is already in the books; reverse the sale first.")
     before = str(item.cost) if item.cost is not None else None
     item.cost = cost
@@ -145,9 +167,66 @@ def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> 
     return item
 
 
+def _booked_cost(session: Session, item_id: UUID) -> Decimal | None:
+    """Return what of an item's cost stands in the books: nothing, or nothing that is not reversed."""
+    query = select(func.sum(LedgerEntry.amount)).where(LedgerEntry.item_id == item_id, LedgerEntry.kind == "cost")
+    return session.scalar(query) or None
+
+
+def edit_purchase(
+    session: Session,
+    item_id: UUID,
+    *,
+    supplier: str | None,
+    document: str | None,
+    purchased_on: date | None,
+    expected_on: date | None,
+    note: str | None,
+) -> Item:
+    """Change where an item was bought; the purchase document is shared by all pairs on it."""
+    item = get(session, item_id)
+    if item.purchase is None:
+        item.purchase = Purchase()
+    item.purchase.supplier, item.purchase.document = supplier, document
+    item.purchase.purchased_on = purchased_on
+    item.expected_on, item.note = expected_on, note
+    session.flush()
+    return item
+
+
 def arrive(session: Session, item_ids: Sequence[UUID]) -> int:
-    """Mark ordered items as in stock; returns how many were."""
+    """Mark awaited items as arrived, listed ones too; returns how many were awaited. One not yet bought is bought."""
     arrived = session.execute(
-        update(Item).where(Item.id.in_(item_ids), Item.state == "ordered").values(state="in_stock").returning(Item.id)
+        update(Item)
+        .where(Item.id.in_(item_ids), Item.is_awaited | (Item.state == "ordered"))
+        .values(
+            is_awaited=False,
+            state=case((Item.state == "ordered", "in_stock"), else_=Item.state),
+            note=case((Item.note == TO_BUY, None), else_=Item.note),
+        )
+        .returning(Item.id)
     )
     return len(arrived.all())
+
+
+def _was_sold() -> ColumnElement[bool]:
+    """Whether there is an order of an item, even one that was cancelled."""
+    return exists().where(StockxOrder.item_id == Item.id)
+
+
+def drop_unbought(session: Session, item_ids: Sequence[UUID], *, actor: str) -> int:
+    """Forget pairs that were listed, came back and will not be bought; their opportunities open again."""
+    items = session.scalars(
+        select(Item).where(Item.id.in_(item_ids), Item.note == TO_BUY, Item.state == "ordered").with_for_update()
+    ).all()
+    ids = [item.id for item in items]
+    session.execute(update(StockxListing).where(StockxListing.item_id.in_(ids)).values(item_id=None))
+    opportunities = [item.opportunity_id for item in items if item.opportunity_id is not None]
+    session.execute(
+        update(Opportunity).where(Opportunity.id.in_(opportunities), Opportunity.state == "acted").values(state="open")
+    )
+    for item in items:
+        session.add(AuditEntry(actor=actor, act="not bought", subject=str(item.id), before={"cost": str(item.cost)}))
+        session.delete(item)
+    session.flush()
+    return len(items)
