@@ -86,7 +86,7 @@ def move_to_live(session: Session, listing: StockxListing, *, cause: str, actor:
 def undo_sale(session: Session, listing_id: UUID, *, item_state: str, cause: str, actor: str, now: datetime) -> None:
     """After a cancelled, failed or returned order: end the listing and give its item back as `item_state`."""
     listing = get(session, listing_id, lock=True)
-    if listing.status == "sold":
+    if listing.status in ("sold", "active", "inactive", "expired"):
         move(session, listing, "delisted", cause=cause, actor=actor, now=now)
     if listing.item_id is not None:
         stock.move(session, listing.item_id, item_state)
