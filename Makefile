@@ -25,7 +25,7 @@ check: .venv/.test ## Check style, types, floors and templates
 	$(BIN)/djlint --lint --quiet templates
 
 bench: .venv/.run ## Run the benchmarks
-	@for file in bench/*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+	@for file in $(sort $(wildcard bench/*.py)); do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
 demo: .venv/.run ## Do the whole job once without a browser (FEED=file, DEMO_JSON=file)
 	@$(BIN)/python -m soleflip.demo $(if $(FEED),--feed "$(FEED)") $(if $(DEMO_JSON),--json "$(DEMO_JSON)")
