@@ -1,0 +1,123 @@
+"""Replay from files: what is read, what is written, what is refused, and what it earns on real sales."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.services import replay
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "stockx-sales-2017-2019.csv.gz"
+HEAD = "sold_on,brand,product,sale_price_usd,retail_price_usd,released_on,size_us,buyer_region\n"
+
+
+def lines(days: int) -> list[str]:
+    start = date(2018, 1, 1)
+    return [f"{start + timedelta(days=day)},B,Shoe,{200 + day % 7}.0,150,2017-01-01,10.0,Ohio\n" for day in range(days)]
+
+
+@pytest.fixture
+def sales(tmp_path: Path) -> Path:
+    path = tmp_path / "sales.csv.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write(HEAD + "".join(lines(120)))
+    return path
+
+
+def test_decisions_and_summary_are_written(sales: Path, tmp_path: Path) -> None:
+    out, summary = tmp_path / "decisions.csv", tmp_path / "summary.json"
+    report = replay.run(sales, "patient", settings='{"day_value": 0.5}', out=out, summary=summary, episodes=20, seed=3)
+    with out.open(encoding="utf-8") as file:
+        decisions = list(csv.DictReader(file))
+    assert list(decisions[0]) == ["product", "size_us", "start", "day", "ask"]
+    assert all(row["ask"].isdigit() and row["day"] >= row["start"] for row in decisions)
+    assert json.loads(summary.read_text(encoding="utf-8")) == report
+    assert set(report["results"]) == {"patient", "static", "follow"}
+    figure = report["results"]["patient"]["profit_per_day"]
+    assert all(isinstance(text, str) for text in figure.values())
+    assert float(figure["low"]) <= float(figure["value"]) <= float(figure["high"])
+    assert report["settings"]["day_value"] == "0.5"
+    assert report["episodes"] == 20
+
+
+def test_given_starts_are_run_as_given_even_near_the_end(sales: Path, tmp_path: Path) -> None:
+    starts, out = tmp_path / "starts.csv", tmp_path / "decisions.csv"
+    starts.write_text("product,size_us,start\nShoe,10,2018-01-03\nShoe,10.0,2018-05-20\nBoot,10,2018-05-20\n")
+    report = replay.run(sales, "hold", settings="{}", out=out, starts=starts)
+    assert report["episodes"] == 2
+    assert report["left_out"][0]["product"] == "Boot"
+    with out.open(encoding="utf-8") as file:
+        decisions = list(csv.DictReader(file))
+    assert decisions[0] == {
+        "product": "Shoe",
+        "size_us": "10",
+        "start": "2018-01-03",
+        "day": "2018-01-03",
+        "ask": "201",
+    }
+    # The file ends before this start; nobody buys any more, and the ask stands for all 45 days.
+    assert sum(row["start"] == "2018-05-20" for row in decisions) == 45
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sold_on,product\n", "no column size_us, sale_price_usd"),
+        (HEAD + "2018-13-01,B,Shoe,200,1,2017-01-01,10,Ohio\n", "line 2: '2018-13-01' is no day"),
+        (HEAD + "".join(lines(1)) + "2018-01-01,B,Shoe,free,1,2017-01-01,10,Ohio\n", "line 3: 'free' is no price"),
+        (HEAD + "2018-01-01,B,Shoe\n", "line 2: the row has too few fields"),
+        (HEAD, "no episode to play"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+    path, out = tmp_path / "sales.csv", tmp_path / "decisions.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=says):
+        replay.run(path, "hold", out=out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings", "says"),
+    [
+        ("magic", None, "no strategy 'magic'"),
+        ("patient", "{", "no JSON"),
+        ("patient", "[1]", "JSON object"),
+        ("patient", '{"day_value": "soon"}', "must be a number"),
+        ("patient", '{"speed": 1}', "no setting 'speed'"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(sales: Path, strategy: str, settings: str | None, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        replay.run(sales, strategy, settings=settings)
+
+
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(gzip.compress(HEAD.encode() * 50)[:40])
+    for path in (tmp_path / "nothing.csv", broken):
+        with pytest.raises(InvalidInput, match="can't be read"):
+            replay.run(path, "hold")
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="../shared/data is not here")
+@pytest.mark.parametrize(
+    ("strategy", "figure", "goals"),
+    [
+        ("profit_maximization", "profit_per_day", {"static": 1.45, "follow": 1.05}),
+        ("patient", "profit_per_pair", {"static": 1.10, "follow": 1.05}),
+    ],
+)
+def test_real_sales_reach_the_goals_within_a_minute(strategy: str, figure: str, goals: dict[str, float]) -> None:
+    began = time.process_time()
+    report = replay.run(REAL, strategy, episodes=2000, seed=1)
+    assert time.process_time() - began < 60
+    for baseline, times in goals.items():
+        assert float(report["times"][baseline][figure]["value"]) >= times
