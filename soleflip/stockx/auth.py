@@ -18,8 +18,9 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from redis.exceptions import LockError
 
+from soleflip.stockx.budget import reachable
 from soleflip.stockx.connection import Connection, error_text, read_json, retry_after
-from soleflip.stockx.errors import BudgetUnreachable, RateLimited, ReconnectNeeded, StockXUnavailable
+from soleflip.stockx.errors import RateLimited, ReconnectNeeded, StockXUnavailable
 
 AUDIENCE = "gateway.stockx.com"
 SCOPE = "offline_access openid"
@@ -150,19 +151,18 @@ class Auth:
         """Return a token other than `stale`, asking StockX unless another process just did."""
         lock = self._redis.lock(self._lock_key, timeout=LOCK_SECONDS, sleep=0.05, blocking_timeout=LOCK_SECONDS)
         try:
-            with lock:
+            with reachable(LockError), lock:
                 access = self._cached()
                 if access and access.token != stale:
                     return access.token
                 return self._refresh().token
         except LockError as error:
             raise StockXUnavailable("Another process is still refreshing the StockX token: try again.") from error
-        except redis.RedisError as error:
-            raise BudgetUnreachable("Redis does not answer, so nothing is sent to StockX: check REDIS_URL.") from error
 
     def forget(self) -> None:
         """Drop the cached access token: the operator disconnects."""
-        self._redis.delete(self._key)
+        with reachable():
+            self._redis.delete(self._key)
 
     def _refresh(self) -> _Access:
         stored = self._tokens.load()
@@ -214,14 +214,13 @@ class Auth:
         life = _seconds(answer.get("expires_in"))
         access = _Access(answer["access_token"], self._clock() + timedelta(seconds=life))
         plain = json.dumps({"token": access.token, "ends_at": access.ends_at.timestamp()})
-        self._redis.set(self._key, self._fernet.encrypt(plain.encode()), ex=max(1, life))
+        with reachable():
+            self._redis.set(self._key, self._fernet.encrypt(plain.encode()), ex=max(1, life))
         return access
 
     def _cached(self) -> _Access | None:
-        try:
+        with reachable():
             sealed = self._redis.get(self._key)
-        except redis.RedisError as error:
-            raise BudgetUnreachable("Redis does not answer, so nothing is sent to StockX: check REDIS_URL.") from error
         if not isinstance(sealed, str | bytes):
             return None
         try:

@@ -12,7 +12,7 @@ from soleflip.stockx.budget import Lane
 from soleflip.stockx.inputs import CreateItem, UpdateItem
 from soleflip.stockx.paging import Calls
 from soleflip.stockx.transport import Call
-from soleflip.stockx.wire import Amount, Answer, Count, Counts, Flag, Instant, Maybe, Text, entries
+from soleflip.stockx.wire import Amount, Answer, Count, Counts, Flag, Instant, Maybe, Text, rows
 
 BATCH_LIMIT = 100
 
@@ -107,19 +107,19 @@ class DeleteBatchItem(BatchItem):
 class CreateBatchItems(Answer):
     """All items of a create batch."""
 
-    items: Annotated[tuple[CreateBatchItem, ...], BeforeValidator(entries(CreateBatchItem))] = ()
+    items: Annotated[tuple[CreateBatchItem, ...], BeforeValidator(rows(CreateBatchItem))]
 
 
 class UpdateBatchItems(Answer):
     """All items of an update batch."""
 
-    items: Annotated[tuple[UpdateBatchItem, ...], BeforeValidator(entries(UpdateBatchItem))] = ()
+    items: Annotated[tuple[UpdateBatchItem, ...], BeforeValidator(rows(UpdateBatchItem))]
 
 
 class DeleteBatchItems(Answer):
     """All items of a delete batch."""
 
-    items: Annotated[tuple[DeleteBatchItem, ...], BeforeValidator(entries(DeleteBatchItem))] = ()
+    items: Annotated[tuple[DeleteBatchItem, ...], BeforeValidator(rows(DeleteBatchItem))]
 
 
 class BatchCalls(Calls):

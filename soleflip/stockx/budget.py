@@ -23,13 +23,14 @@ from typing import Any, cast
 
 import redis
 
+from soleflip.domain.errors import InvalidInput
 from soleflip.stockx.budget_scripts import ACQUIRE, DONE, PENALISE
 from soleflip.stockx.errors import BudgetExhausted, BudgetUnreachable
 
 ITEM_WINDOW = 300.0
 ITEM_LIMIT = 500
 ITEM_DAY_LIMIT = 50_000
-HOLD = 1.0
+HOLD = 2.0
 STALE_AFTER = 0.25
 LONGEST_BLOCK = timedelta(hours=24)
 
@@ -115,8 +116,12 @@ class Budget:
         """Wait up to `wait` real seconds for the right to send one request carrying `items` batch items.
 
         Raises BudgetExhausted when there is no slot in that time (at once where that is known), BudgetUnreachable
-        when Redis does not answer.
+        when Redis does not answer, InvalidInput for more items than ever fit.
         """
+        if items > ITEM_LIMIT:
+            raise InvalidInput(
+                f"{items} batch items in one call, but StockX takes {ITEM_LIMIT} in 5 minutes: split it."
+            )
         deadline = time.monotonic() + wait
         ticket = ""
         try:
@@ -151,7 +156,7 @@ class Budget:
         Returns the time until which all are blocked now, at most 24 hours from now.
         """
         now = self.clock()
-        with _reachable():
+        with reachable():
             reply = self._penalise(
                 keys=[self._key("blocked"), self._key("strikes")],
                 args=[
@@ -165,7 +170,7 @@ class Budget:
     def state(self) -> BudgetState:
         """Read what is used, left and blocked, by one round trip; raises BudgetUnreachable without Redis."""
         now = self.clock()
-        with _reachable(), self.redis.pipeline(transaction=False) as pipe:
+        with reachable(), self.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._day_key(now))
             pipe.get(self._key("blocked"))
             pipe.zrange(self._key("waiting"), 0, -1)
@@ -178,7 +183,7 @@ class Budget:
             used_today=used,
             left_today=max(0, self.day_limit - used),
             by_lane={lane: counts.get(lane.value, 0) for lane in Lane},
-            blocked_until=until if until and until > now else None,
+            blocked_until=until if until and now < until <= now + LONGEST_BLOCK else None,
             items_today=counts.get("items", 0),
             waiting={lane: ranks.count(RANK[lane]) for lane in Lane},
         )
@@ -199,7 +204,7 @@ class Budget:
             _micros(HOLD),
             now.timestamp(),
         ]
-        with _reachable():
+        with reachable():
             verdict, reply, number = cast("list[Any]", self._acquire(keys=keys, args=args))
         return _plain(verdict), _plain(reply), float(number)
 
@@ -243,9 +248,12 @@ class Budget:
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
+def reachable(*but: type[redis.RedisError]) -> Iterator[None]:
+    """Turn an error of Redis into BudgetUnreachable, save those named."""
     try:
         yield
+    except but:
+        raise
     except redis.RedisError as error:
         raise BudgetUnreachable("Redis does not answer, so nothing is sent to StockX: check REDIS_URL.") from error
 

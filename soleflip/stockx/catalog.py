@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -11,7 +11,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.stockx.budget import Lane
 from soleflip.stockx.paging import Calls
 from soleflip.stockx.transport import Call
-from soleflip.stockx.wire import MARKET_CURRENCIES, Amount, Answer, Flag, Maybe, Page, Text, entries
+from soleflip.stockx.wire import MARKET_CURRENCIES, Amount, Answer, Flag, Maybe, Page, Text, entries, rows
 
 SEARCH_PAGE = 50
 
@@ -60,7 +60,7 @@ class Product(Answer):
 class SearchPage(Page):
     """One page of search results."""
 
-    products: Annotated[tuple[Product, ...], BeforeValidator(entries(Product))] = ()
+    products: Annotated[tuple[Product, ...], BeforeValidator(rows(Product))]
 
 
 class Gtin(Answer):
@@ -109,8 +109,8 @@ class MarketData(Answer):
     direct_market_data: Maybe[ChannelMarketData] = None
 
 
-_read_variants = entries(Variant)
-_read_market = entries(MarketData)
+_read_variants = rows(Variant)
+_read_market = rows(MarketData)
 
 
 class CatalogCalls(Calls):
@@ -141,7 +141,7 @@ class CatalogCalls(Calls):
         """Fetch all variants of a product."""
         path = "/catalog/products/{product_id}/variants"
         call = Call("variants", "GET", path, lane, subject={"product_id": product_id})
-        return self._transport.read(call, lambda answer: _read_variants(_array(answer)))
+        return self._transport.read(call, _read_variants)
 
     def variant(self, product_id: str, variant_id: str, *, lane: Lane = Lane.COLD) -> Variant:
         """Fetch one variant."""
@@ -164,7 +164,7 @@ class CatalogCalls(Calls):
             subject={"product_id": product_id},
             params={"currencyCode": _currency(currency)},
         )
-        return self._transport.read(call, lambda answer: _read_market(_array(answer)))
+        return self._transport.read(call, _read_market)
 
     def variant_market_data(
         self, product_id: str, variant_id: str, currency: str, *, lane: Lane = Lane.HOT
@@ -185,9 +185,3 @@ def _currency(code: str) -> str:
     if code not in MARKET_CURRENCIES:
         raise InvalidInput(f"StockX has no market data in {code!r}: choose another currency.", field="currency")
     return code
-
-
-def _array(answer: Any) -> Any:
-    if not isinstance(answer, list):
-        raise ValueError("a list was expected")
-    return answer

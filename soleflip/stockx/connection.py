@@ -39,9 +39,8 @@ class Connection:
     def __init__(self, session: requests.Session | None, timeout: tuple[float, float]) -> None:
         self._session = session or requests.Session()
         self._timeout = timeout
-        once = urllib3.Retry(total=0, connect=0, read=0, redirect=0, status=0, other=0)
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=once))
+            self._session.mount(scheme, HTTPAdapter(max_retries=0))
 
     def send(
         self,
@@ -89,16 +88,20 @@ def refuse_unverified(url: str, verify: object) -> None:
 
 
 def never_left(error: requests.RequestException) -> bool:
-    """Tell whether the request certainly did not reach StockX: no name, no connection, no TLS handshake."""
+    """Tell whether the request certainly did not reach StockX: no name, no connection, a wrong certificate."""
     if isinstance(error, requests.ConnectTimeout):
         return True
     if not isinstance(error, requests.ConnectionError):
         # Invalid addresses and the like are refused before anything is sent.
         return isinstance(error, ValueError) and not isinstance(error, requests.JSONDecodeError)
-    return any(
-        isinstance(cause, urllib3.exceptions.NewConnectionError | ssl.SSLCertVerificationError)
-        for cause in _causes(error)
-    )
+    return any(isinstance(cause, _NOT_CONNECTED) for cause in _causes(error))
+
+
+_NOT_CONNECTED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ProxyError,
+    ssl.SSLCertVerificationError,
+)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -47,7 +47,9 @@ def _instant(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
-WholeAmount = Annotated[Decimal, BeforeValidator(_whole), PlainSerializer(lambda amount: str(int(amount)), when_used="json")]
+WholeAmount = Annotated[
+    Decimal, BeforeValidator(_whole), PlainSerializer(lambda amount: str(int(amount)), when_used="json")
+]
 Currency = Annotated[str, BeforeValidator(_currency)]
 Expiry = Annotated[datetime, BeforeValidator(_aware), PlainSerializer(_instant, when_used="json")]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -67,7 +69,8 @@ class Input(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or None
-            raise InvalidInput(f"{cls.__name__} {field or ''}: {first['msg']}", field=field) from None
+            reason = first["msg"].removeprefix("Value error, ")
+            raise InvalidInput(f"Not sent to StockX: {field or cls.__name__}: {reason}.", field=field) from None
 
     def payload(self) -> dict[str, Any]:
         """Return the JSON body, amounts as plain text in whole currency units, times in UTC."""

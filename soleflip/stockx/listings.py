@@ -23,8 +23,9 @@ from soleflip.stockx.wire import (
     Opaque,
     Page,
     Payout,
+    Status,
     Text,
-    entries,
+    rows,
 )
 
 
@@ -58,7 +59,7 @@ class OperationsPage(Answer):
     """One cursor page of a listing's operations."""
 
     next_cursor: Text = None
-    operations: Annotated[tuple[Operation, ...], BeforeValidator(entries(Operation))] = ()
+    operations: Annotated[tuple[Operation, ...], BeforeValidator(rows(Operation))]
 
 
 class LastOperation(Answer):
@@ -103,7 +104,7 @@ class ListingEntry(Answer):
     """A listing inside a list: amount in `currency_code`, no payout."""
 
     listing_id: str
-    status: str = "UNKNOWN"
+    status: Status = "UNKNOWN"
     amount: Amount = None
     currency_code: Text = None
     inventory_type: Text = None
@@ -130,7 +131,7 @@ class ListingDetail(ListingEntry):
 class ListingsPage(Page):
     """One page of listings."""
 
-    listings: Annotated[tuple[ListingEntry, ...], BeforeValidator(entries(ListingEntry))] = ()
+    listings: Annotated[tuple[ListingEntry, ...], BeforeValidator(rows(ListingEntry))]
 
 
 class ListingCalls(Calls):

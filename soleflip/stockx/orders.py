@@ -22,8 +22,9 @@ from soleflip.stockx.wire import (
     Opaque,
     Page,
     Payout,
+    Status,
     Text,
-    entries,
+    rows,
 )
 
 
@@ -35,7 +36,7 @@ class OrderEntry(Answer):
     ask_id: Text = None
     amount: Amount = None
     currency_code: Text = None
-    status: str = "UNKNOWN"
+    status: Status = "UNKNOWN"
     created_at: Instant = None
     updated_at: Instant = None
     product: Maybe[ListedProduct] = None
@@ -74,7 +75,7 @@ class OrderDetail(OrderEntry):
 class OrdersPage(Page):
     """One page of sales."""
 
-    orders: Annotated[tuple[OrderEntry, ...], BeforeValidator(entries(OrderEntry))] = ()
+    orders: Annotated[tuple[OrderEntry, ...], BeforeValidator(rows(OrderEntry))]
 
 
 class ShippingDocuments(Answer):

@@ -32,16 +32,18 @@ class Calls:
     ) -> Iterator[T]:
         """Walk all pages of `call`, entries keyed by `key`, repeats dropped.
 
-        1. A page whose entries were all seen before may be a slip of the server: it is fetched once more and then
-           passed over; after two such pages in a row the walk ends.
+        1. A page that shows the one before again may be a slip of the server: it is fetched once more. After two
+           pages in a row with nothing new the walk ends.
         2. When the total has shrunk since the page before, entries have moved up past us: go back as many pages as
            they can have moved, at most ten times.
         """
         seen: set[str] = set()
-        number, idle, back, total, again = 1, 0, 0, 0, False
+        before: list[str] = []
+        number, furthest, idle, back, total, again = 1, 0, 0, 0, 0, False
         while True:
             params = {**call.params, "pageNumber": str(number), "pageSize": str(page_size)}
             page = self._transport.read(replace(call, params=params), parse)
+            keys = [key(entry) for entry in entries(page)]
             unseen = {key(entry): entry for entry in entries(page) if key(entry) not in seen}
             seen.update(unseen)
             yield from unseen.values()
@@ -49,10 +51,11 @@ class Calls:
             if gone > 0 and number > 1 and back < MOST_STEPS_BACK:
                 number, back = max(1, number - -(-gone // page_size)), back + 1
                 continue
-            again = bool(entries(page)) and not unseen and not again
+            again, before = bool(keys) and keys == before and not again, keys
             if again:
                 continue
-            idle = 0 if unseen else idle + 1
+            idle = idle + 1 if number > furthest and not unseen else 0
+            furthest = max(furthest, number)
             if not page.has_next_page or idle >= MOST_IDLE_PAGES:
                 return
             number += 1

@@ -106,6 +106,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Count = Annotated[int, BeforeValidator(_number)]
 Counts = Annotated[dict[str, int], BeforeValidator(_counts)]
+Status = Annotated[str, BeforeValidator(lambda value: _text(value) or "UNKNOWN")]
 Opaque = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 Maybe = Annotated[T | None, WrapValidator(lambda value, read: _maybe(value, read))]
 
@@ -118,14 +119,25 @@ class Answer(BaseModel):
     )
 
 
-def entries(kind: type[Answer]) -> Callable[[object], list[Any]]:
-    """Return a reader of lists of `kind` that leaves out, and logs, entries without their ids."""
+def rows(kind: type[Answer]) -> Callable[[object], list[Any]]:
+    """Return a reader of lists of `kind` that leaves out, and logs, entries without their ids.
+
+    What is no list is an error: an answer that can't be read must not look as if there were nothing.
+    """
 
     def read(value: object) -> list[Any]:
-        found = [_maybe(entry, kind.model_validate) for entry in value] if isinstance(value, list | tuple) else []
+        if not isinstance(value, list | tuple):
+            raise ValueError("a list was expected")
+        found = [_maybe(entry, kind.model_validate) for entry in value]
         return [entry for entry in found if entry is not None]
 
     return read
+
+
+def entries(kind: type[Answer]) -> Callable[[object], list[Any]]:
+    """Return a reader of lists inside of an object; what is no list counts as empty."""
+    read = rows(kind)
+    return lambda value: read(value) if isinstance(value, list | tuple) else []
 
 
 class ListedProduct(Answer):
@@ -190,4 +202,4 @@ class Page(Answer):
     count: Count = 0
     page_size: Count = 0
     page_number: Count = 1
-    has_next_page: Flag = False
+    has_next_page: bool

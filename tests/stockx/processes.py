@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ import redis as redis_py
 from soleflip.stockx import Budget, BudgetExhausted, Lane, StockX, StoredTokens
 
 SPEED = 60
+# Forked from a process that has this module and nothing else: starting eight takes no time, threads are no danger.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([__name__])
 NAMES = {"client_id": "sandbox-client", "client_secret": "sandbox-secret", "api_key": "sandbox-key"}
 
 

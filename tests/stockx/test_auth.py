@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import multiprocessing
 import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +18,7 @@ from soleflip.stockx import (
     StoredTokens,
     make_pkce,
 )
-from tests.stockx.processes import CountedClock, fetch_token
+from tests.stockx.processes import FORKS, CountedClock, fetch_token
 
 REDIRECT = "https://soleflip.test/settings/stockx/callback"
 GRANTED = {"access_token": "access-9", "refresh_token": "refresh-9", "expires_in": 43200, "token_type": "Bearer"}
@@ -170,10 +169,9 @@ def test_a_forgotten_token_is_fetched_anew(script, stockx):
 
 
 def test_one_of_eight_processes_refreshes_and_all_share_the_token(script, redis, redis_url):
-    spawn = multiprocessing.get_context("spawn")
-    start, found = spawn.Barrier(8), spawn.Queue()
+    start, found = FORKS.Barrier(8), FORKS.Queue()
     arguments = (script.url, redis_url, CountedClock(datetime.now(UTC), time.time()), start, found)
-    processes = [spawn.Process(target=fetch_token, args=arguments) for _ in range(8)]
+    processes = [FORKS.Process(target=fetch_token, args=arguments) for _ in range(8)]
     for process in processes:
         process.start()
     tokens = [found.get(timeout=30) for _ in processes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable
@@ -10,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from soleflip.domain.errors import InvalidInput
 from soleflip.stockx import Budget, BudgetExhausted, BudgetUnreachable, Lane
 from soleflip.stockx.budget import HOLD, ITEM_DAY_LIMIT
-from tests.stockx.processes import wait_in_sales
+from tests.stockx.processes import FORKS, wait_in_sales
 
 FAST = 1000.0
 
@@ -92,7 +92,7 @@ def test_a_caller_who_gives_up_gets_a_clear_error_and_leaves_the_queue(redis, cl
 def test_a_dead_process_in_the_queue_does_not_block_it(redis, redis_url, clock):
     slow, fast = Budget(redis, rate=0.1, clock=clock), Budget(redis, rate=FAST, clock=clock)
     held = slow.acquire(Lane.COLD, wait=1)
-    other = multiprocessing.get_context("spawn").Process(target=wait_in_sales, args=(redis_url,))
+    other = FORKS.Process(target=wait_in_sales, args=(redis_url,))
     other.start()
     eventually(lambda: fast.state().waiting[Lane.SALES] == 1, within=10)
     other.kill()
@@ -160,6 +160,18 @@ def test_batch_items_of_a_day_are_limited(redis, clock):
     with pytest.raises(BudgetExhausted) as refusal:
         budget.acquire(Lane.LISTING, items=1, wait=1)
     assert refusal.value.reason == "items_day"
+
+
+def test_more_batch_items_than_ever_fit_are_refused(redis, clock):
+    with pytest.raises(InvalidInput, match="split it"):
+        Budget(redis, clock=clock).acquire(Lane.LISTING, items=501, wait=1)
+
+
+def test_a_block_told_by_another_clock_does_not_hold_for_ever(redis, clock):
+    Budget(redis, clock=lambda: clock() + timedelta(days=90)).penalise()
+    budget = Budget(redis, clock=clock)
+    budget.acquire(Lane.SALES, wait=0).done()
+    assert budget.state().blocked_until is None
 
 
 def test_a_pause_holds_for_every_lane_and_ends_by_the_clock(redis, clock):

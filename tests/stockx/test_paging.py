@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+NO_LISTINGS = {"count": 0, "pageSize": 0, "pageNumber": 1, "hasNextPage": False, "listings": []}
+
 
 def page(*numbers: int, count: int, more: bool) -> dict[str, object]:
     found = [{"orderNumber": f"{number}-{number}", "status": "CREATED"} for number in numbers]
@@ -60,6 +62,18 @@ def test_entries_that_moved_up_past_us_are_fetched(script, stockx):
     assert sorted(numbers(stockx.active_orders())) == list(range(1, 202))
 
 
+def test_going_back_over_known_pages_is_not_the_end(script, stockx):
+    """Order 250 goes before the fourth page: pages 1 and 2 are as they were, and the rest has moved up."""
+    every = list(range(1, 401))
+    left = [number for number in every if number != 250]
+    for start in (0, 100, 200):
+        script.then(page(*every[start : start + 100], count=700, more=True))
+    script.then(page(*left[300:400], count=400, more=False))
+    for start in (0, 100, 200, 300):
+        script.then(page(*left[start : start + 100], count=400, more=start < 300))
+    assert sorted(numbers(stockx.active_orders())) == every
+
+
 def test_a_server_that_repeats_itself_does_not_keep_us_for_ever(script, stockx):
     for _ in range(10):
         script.then(page(1, count=1000, more=True))
@@ -68,13 +82,13 @@ def test_a_server_that_repeats_itself_does_not_keep_us_for_ever(script, stockx):
 
 
 def test_an_empty_list_is_one_call(script, stockx):
-    script.then(page(count=0, more=False))
+    script.then(NO_LISTINGS)
     assert list(stockx.listings()) == []
     assert len(script.asked) == 1
 
 
 def test_filters_are_sent_as_stockx_takes_them(script, stockx):
-    script.then(page(count=0, more=False))
+    script.then(NO_LISTINGS)
     walk = stockx.listings(
         variant_ids=["a", "b"], statuses=["ACTIVE", "INACTIVE"], from_date=date(2026, 3, 1), include_expired=True
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ import redis as redis_py
 from soleflip.stockx import BudgetExhausted, Lane, StockX
 from tests.conftest import Sandbox, running_sandbox
 from tests.stockx.conftest import prepare
-from tests.stockx.processes import SPEED, CountedClock, ask_for_quotes, client_of
+from tests.stockx.processes import FORKS, SPEED, CountedClock, ask_for_quotes, client_of
 
 PROCESSES = 8
 
@@ -39,9 +38,8 @@ def run_quotes(sandbox: Sandbox, redis: redis_py.Redis, redis_url: str, day_limi
     clock = clock_of(sandbox)
     client = client_of(sandbox.auth_url, redis, clock, day_limit)
     [product, *_] = client.search("DD1391-100")
-    spawn = multiprocessing.get_context("spawn")
-    arguments = (sandbox.auth_url, redis_url, clock, spawn.Barrier(PROCESSES), day_limit, seconds, product.product_id)
-    processes = [spawn.Process(target=ask_for_quotes, args=arguments) for _ in range(PROCESSES)]
+    arguments = (sandbox.auth_url, redis_url, clock, FORKS.Barrier(PROCESSES), day_limit, seconds, product.product_id)
+    processes = [FORKS.Process(target=ask_for_quotes, args=arguments) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     for process in processes:

@@ -140,9 +140,17 @@ def test_a_write_that_never_left_is_not_ambiguous(script, stockx, redis, clock, 
     nowhere = make_client(script.url, api_url="http://127.0.0.1:1/v2")
     with pytest.raises(StockXUnavailable):
         nowhere.create_listing(ASK)
-    unknown = make_client(script.url, api_url="http://stockx.invalid/v2")
+    unknown = make_client(script.url, api_url="http://nobody.invalid/v2")
     with pytest.raises(StockXUnavailable):
         unknown.create_listing(ASK)
+
+
+def test_a_write_through_a_proxy_that_is_not_there_is_not_ambiguous(script, stockx, make_client):
+    stockx.auth.access_token()
+    session = requests.Session()
+    session.proxies = {"https": "http://127.0.0.1:1"}
+    with pytest.raises(StockXUnavailable):
+        make_client(script.url, api_url="https://nobody.invalid/v2", session=session).create_listing(ASK)
 
 
 def test_a_write_does_not_meet_a_connection_that_the_server_has_closed(script, stockx):
@@ -211,6 +219,15 @@ def test_a_read_does_not_wait_out_a_long_pause(script, stockx):
     script.then({}, 429, headers={"Retry-After": "3600"})
     with pytest.raises(RateLimited):
         stockx.listing("l-1")
+    assert len(script.asked) == 1
+
+
+def test_a_503_that_says_when_to_come_back_blocks_everybody_too(script, stockx):
+    script.then({}, 503, headers={"Retry-After": "3600"})
+    with pytest.raises(BudgetExhausted):
+        stockx.listing("l-1")
+    with pytest.raises(BudgetExhausted):
+        stockx.create_listing(ASK)
     assert len(script.asked) == 1
 
 

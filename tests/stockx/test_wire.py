@@ -128,7 +128,9 @@ def test_an_empty_list_for_an_object_is_read_as_nothing():
 
 
 def test_an_entry_without_its_id_is_left_out_and_the_rest_kept():
-    page = orders.OrdersPage.model_validate({"orders": [{"orderNumber": "1-1"}, {"status": "CREATED"}, None, 5]})
+    page = orders.OrdersPage.model_validate(
+        {"hasNextPage": False, "orders": [{"orderNumber": "1-1"}, {"status": "CREATED"}, None, 5]}
+    )
     assert [order.order_number for order in page.orders] == ["1-1"]
 
 
@@ -175,3 +177,13 @@ def test_answers_can_not_be_changed():
     entry = listings.ListingEntry.model_validate({"listingId": "l"})
     with pytest.raises(ValueError, match="frozen"):
         entry.status = "ACTIVE"  # type: ignore[misc]
+
+
+def test_a_status_of_null_is_unknown():
+    assert listings.ListingDetail.model_validate({"listingId": "l", "status": None}).status == "UNKNOWN"
+
+
+@pytest.mark.parametrize("sent", [{}, {"hasNextPage": False}, {"orders": []}, {"orders": None, "hasNextPage": False}])
+def test_a_page_that_can_not_be_read_is_not_an_empty_one(sent: dict[str, Any]):
+    with pytest.raises(ValueError, match="OrdersPage"):
+        orders.OrdersPage.model_validate(sent)
