@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,8 +16,8 @@ from soleflip.domain.errors import Conflict
 from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
-from soleflip.models import OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
-from soleflip.services import ledger, listings, settings
+from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
+from soleflip.services import ledger, listings, settings, stock
 from soleflip.services.runs import Books
 from soleflip.services.settings import FeeSettings
 from soleflip.stockx.orders import OrderDetail, OrderEntry
@@ -84,16 +84,21 @@ def record_detail(session: Session, detail: OrderDetail, books: Books, now: date
 def sell(session: Session, order: StockxOrder, *, actor: str, now: datetime) -> None:
     """Take the order's listing and item off the market, or give the item back when the order has ended."""
     status = status_of(order.stockx_status)
-    if order.listing_id is None:
-        return
     cause = f"Order {order.stockx_order_number}: {status.label}."
     if status.stage is not Stage.ENDED:
-        try:
-            listings.mark_sold(session, order.listing_id, cause=cause, actor=actor, now=now)
-        except Conflict as error:
-            order.match_note = str(error)
+        if order.listing_id is not None:
+            try:
+                listings.mark_sold(session, order.listing_id, cause=cause, actor=actor, now=now)
+            except Conflict as error:
+                order.match_note = str(error)
+        elif order.item_id is not None:
+            stock.move(session, order.item_id, "sold")
     elif status.gives_back is not None and _was_sold_by(session, order):
-        listings.undo_sale(session, order.listing_id, item_state=status.gives_back, cause=cause, actor=actor, now=now)
+        if order.listing_id is not None:
+            undo = listings.undo_sale
+            undo(session, order.listing_id, item_state=status.gives_back, cause=cause, actor=actor, now=now)
+        elif order.item_id is not None:
+            stock.move(session, order.item_id, status.gives_back)
 
 
 def set_payout(session: Session, order: StockxOrder, lines: Iterable[Line], *, is_new: bool = False) -> None:
@@ -285,11 +290,19 @@ def _only_candidate(session: Session, order: StockxOrder) -> StockxListing | Non
 
 
 def _was_sold_by(session: Session, order: StockxOrder) -> bool:
-    """Whether the order's listing is off the market because of this order, and of no other that is not over."""
-    listing = session.get_one(StockxListing, order.listing_id)
-    same_pair = StockxOrder.listing_id == order.listing_id
+    """Whether the pair is off the market because of this order, and of no other that is not over."""
+    same = []
+    if order.listing_id is not None:
+        same.append(StockxOrder.listing_id == order.listing_id)
+        # A sale that was over before we first saw it has ended its ask all the same.
+        is_sold = session.get_one(StockxListing, order.listing_id).status in ("sold", "active", "inactive", "expired")
+    elif order.item_id is not None:
+        is_sold = session.get_one(Item, order.item_id).state == "sold"
+    else:
+        return False
     if order.item_id is not None:
-        same_pair |= StockxOrder.item_id == order.item_id
-    others = select(StockxOrder.id).where(StockxOrder.id != order.id, same_pair)
-    alive = session.scalar(others.where(StockxOrder.order_status != "cancelled").limit(1))
-    return listing.status == "sold" and alive is None
+        same.append(StockxOrder.item_id == order.item_id)
+    others = select(StockxOrder.id).where(
+        StockxOrder.id != order.id, or_(*same), StockxOrder.order_status != "cancelled"
+    )
+    return is_sold and session.scalar(others.limit(1)) is None

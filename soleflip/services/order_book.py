@@ -1,0 +1,337 @@
+"""What the Orders pages show: what to ship, what is on its way, what StockX owes, and which pair a sale was of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy.orm import Session, joinedload
+
+from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.listings import LIVE_STATES
+from soleflip.domain.orders import STATUSES, Stage, Status, TimeLeft, status_of, time_left, usual_wait
+from soleflip.models import (
+    AuditEntry,
+    Item,
+    LedgerEntry,
+    OrderEvent,
+    PayoutLine,
+    Run,
+    StockxListing,
+    StockxOrder,
+)
+from soleflip.services import ledger, runs
+from soleflip.services.order_snapshots import sell
+from soleflip.services.runs import Books
+
+PAGE = 50
+QUEUE = 50
+STAGES = {
+    "ship": "To ship",
+    "transit": "On the way",
+    "payout": "Payout due",
+    "overdue": "Payout overdue",
+    "paid": "Paid",
+    "ended": "Cancelled or returned",
+    "unknown": "Unknown status",
+}
+MATCHES = {"review": "Pair not known yet", "matched": "Pair known", "past": "From the seller report"}
+_STAGE = {
+    "ship": Stage.SHIP,
+    "transit": Stage.TRANSIT,
+    "payout": Stage.PAYOUT_DUE,
+    "paid": Stage.PAID,
+    "ended": Stage.ENDED,
+}
+SORTS: dict[str, Any] = {
+    "sold": StockxOrder.sold_at,
+    "price": StockxOrder.sale_price,
+    "payout": StockxOrder.net_proceeds,
+    "profit": StockxOrder.net_profit,
+    "roi": StockxOrder.roi,
+}
+NOWHERE = Decimal("-99999999")
+"""Where an order without the sorted amount stands: below all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """What the address says: stage, match, words, order and cursor."""
+
+    stage: str | None = None
+    match: str | None = None
+    text: str = ""
+    sort: str = "-sold"
+    after: str | None = None
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> OrderFilter:
+        """Read a query string; values that mean nothing are left out."""
+        sort = args.get("sort", "")
+        return cls(
+            stage=args["stage"] if args.get("stage") in STAGES else None,
+            match=args["match"] if args.get("match") in MATCHES else None,
+            text=args.get("q", "").strip()[:100],
+            sort=sort if sort.removeprefix("-") in SORTS else "-sold",
+            after=args.get("after") or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One order in a list, with what its status means and how long there is to ship."""
+
+    order: StockxOrder
+    status: Status
+    left: TimeLeft | None
+
+    @property
+    def payout(self) -> Decimal | None:
+        """What StockX pays or paid; as estimated while it has not said."""
+        return self.order.net_proceeds if self.order.net_proceeds is not None else self.order.estimated_payout
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the payout is our estimate."""
+        return self.order.net_proceeds is None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOverview:
+    """The Orders page: the ship-by queue, the table, counts by stage, and the last sync."""
+
+    filter: OrderFilter
+    queue: tuple[OrderLine, ...]
+    lines: tuple[OrderLine, ...]
+    next: str | None
+    counts: dict[str, int]
+    wait: timedelta
+    run: Run | None
+
+
+def overview(session: Session, wanted: OrderFilter, now: datetime) -> OrderOverview:
+    """Read the Orders page in four statements."""
+    wait = _usual_wait(session)
+    rows = session.scalars(_sorted(_filtered(wanted, now - wait), wanted)).all()
+    more = len(rows) > PAGE
+    lines = tuple(_line(order, now) for order in rows[:PAGE])
+    return OrderOverview(
+        filter=wanted,
+        queue=_queue(session, now),
+        lines=lines,
+        next=_cursor(lines[-1].order, wanted) if more else None,
+        counts=_counts(session, now - wait),
+        wait=wait,
+        run=next(iter(runs.latest(session, 1, "order_sync")), None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDetail:
+    """Everything about one order; `off_by` is how much more StockX paid than was estimated."""
+
+    line: OrderLine
+    events: tuple[tuple[OrderEvent, Status], ...]
+    payout_lines: Sequence[PayoutLine]
+    entries: Sequence[LedgerEntry]
+    candidates: Sequence[Item]
+    reversed_ids: frozenset[int]
+
+    @property
+    def off_by(self) -> Decimal | None:
+        """Payout less estimate, in the order's currency."""
+        order = self.line.order
+        if order.net_proceeds is None or order.estimated_payout is None:
+            return None
+        return order.net_proceeds - order.estimated_payout
+
+
+def show(session: Session, order_id: UUID, now: datetime) -> OrderDetail:
+    """Return one order with its timeline, payout lines and lines in the books; raises NotFound."""
+    query = select(StockxOrder).where(StockxOrder.id == order_id)
+    order = session.scalar(query.options(joinedload(StockxOrder.item).joinedload(Item.purchase)))
+    if order is None:
+        raise NotFound("There is no such order.")
+    events = session.scalars(select(OrderEvent).where(OrderEvent.order_id == order_id).order_by(OrderEvent.at)).all()
+    lines = session.scalars(
+        select(PayoutLine).where(PayoutLine.order_id == order_id).order_by(PayoutLine.position)
+    ).all()
+    entries = ledger.entries_of(session, order_id)
+    return OrderDetail(
+        line=_line(order, now),
+        events=tuple((event, status_of(event.stockx_status)) for event in events),
+        payout_lines=lines,
+        entries=entries,
+        candidates=_candidates(session, order),
+        reversed_ids=frozenset(entry.reverses_id for entry in entries if entry.reverses_id),
+    )
+
+
+def name_item(
+    session: Session, order_id: UUID, item_id: UUID | None, *, actor: str, books: Books, now: datetime
+) -> StockxOrder:
+    """Take the operator's word which pair an order was of, or that it was none of the stock's; books follow."""
+    order = session.get(StockxOrder, order_id, with_for_update=True)
+    if order is None:
+        raise NotFound("There is no such order.")
+    if order.match_state != "review":
+        raise Conflict("This order has its pair already.")
+    if item_id is None:
+        order.match_state, order.match_note = "past", "None of our stock, says the operator."
+    else:
+        item = session.get(Item, item_id, with_for_update=True)
+        if item is None or (order.catalog_variant_id is not None and item.variant_id != order.catalog_variant_id):
+            raise InvalidInput("This pair is of another size than the order.", field="item")
+        if item.state in ("sold", "written_off"):
+            raise Conflict("This pair is no longer in stock.")
+        listing = session.scalar(
+            select(StockxListing).where(StockxListing.item_id == item.id, StockxListing.status.in_(_LIVE_STATES))
+        )
+        order.item_id, order.listing_id = item.id, listing.id if listing else None
+        order.product_id, order.catalog_variant_id = item.product_id, item.variant_id
+        order.match_state, order.match_note = "matched", f"Named by {actor}."
+        session.flush()
+        sell(session, order, actor=actor, now=now)
+    session.add(
+        AuditEntry(actor=actor, act="name item", subject=order.stockx_order_number, after={"item": str(item_id)})
+    )
+    ledger.settle_and_refresh(session, order, books, now)
+    return order
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far estimates of payouts were off, over paid sales: all in `currency`; positive means StockX paid more."""
+
+    currency: str
+    sales: int
+    total: Decimal
+    average: Decimal
+    worst: Decimal
+
+
+def accuracy(session: Session) -> list[Accuracy]:
+    """Compare estimated and paid payouts, by currency."""
+    off = StockxOrder.net_proceeds - StockxOrder.estimated_payout
+    query = (
+        select(StockxOrder.currency, func.count(), func.sum(off), func.round(func.avg(off), 2), func.min(off))
+        .where(StockxOrder.realised_at.is_not(None), StockxOrder.estimated_payout.is_not(None))
+        .group_by(StockxOrder.currency)
+        .order_by(func.count().desc())
+    )
+    return [Accuracy(*row) for row in session.execute(query)]
+
+
+_LIVE_STATES = tuple(LIVE_STATES)
+
+
+def _line(order: StockxOrder, now: datetime) -> OrderLine:
+    status = status_of(order.stockx_status)
+    left = time_left(order.ship_by, now) if order.ship_by and status.stage is Stage.SHIP else None
+    return OrderLine(order, status, left)
+
+
+def _queue(session: Session, now: datetime) -> tuple[OrderLine, ...]:
+    names = [name for name, status in STATUSES.items() if status.stage is Stage.SHIP]
+    query = (
+        select(StockxOrder)
+        .where(StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(names))
+        .order_by(StockxOrder.ship_by.nulls_last(), StockxOrder.sold_at)
+        .limit(QUEUE)
+    )
+    return tuple(_line(order, now) for order in session.scalars(query))
+
+
+def _stage_is(stage: str, overdue_before: datetime) -> ColumnElement[bool]:
+    if stage == "overdue":
+        return and_(
+            StockxOrder.order_status.in_(("shipped", "authenticated")),
+            StockxOrder.paid_at.is_(None),
+            StockxOrder.sold_at < overdue_before,
+        )
+    if stage == "unknown":
+        return StockxOrder.stockx_status.not_in(list(STATUSES))
+    return StockxOrder.stockx_status.in_([name for name, found in STATUSES.items() if found.stage is _STAGE[stage]])
+
+
+def _counts(session: Session, overdue_before: datetime) -> dict[str, int]:
+    stages = ("ship", "transit", "payout", "overdue", "unknown")
+    columns = [func.count().filter(_stage_is(stage, overdue_before)) for stage in stages]
+    query = select(*columns, func.count().filter(StockxOrder.match_state == "review"))
+    is_open = or_(
+        StockxOrder.order_status.in_(("pending", "shipped", "authenticated")), StockxOrder.match_state == "review"
+    )
+    *counts, review = session.execute(query.where(is_open)).one()
+    return dict(zip(stages, counts, strict=True)) | {"review": review}
+
+
+def _usual_wait(session: Session) -> timedelta:
+    """How long the seller's own payouts usually take, from the newest thousand."""
+    query = (
+        select(StockxOrder.paid_at - StockxOrder.sold_at)
+        .where(StockxOrder.paid_at.is_not(None), StockxOrder.order_status == "completed")
+        .order_by(StockxOrder.sold_at.desc())
+        .limit(1000)
+    )
+    waits: list[Any] = list(session.scalars(query))
+    return usual_wait(waits)
+
+
+def _filtered(wanted: OrderFilter, overdue_before: datetime) -> Select[StockxOrder]:
+    query = select(StockxOrder)
+    if wanted.stage:
+        query = query.where(_stage_is(wanted.stage, overdue_before))
+    if wanted.match:
+        query = query.where(StockxOrder.match_state == wanted.match)
+    if wanted.text:
+        words = f"%{wanted.text.replace('%', '').replace('_', '')}%"
+        columns = (StockxOrder.title, StockxOrder.style_code, StockxOrder.stockx_order_number, StockxOrder.payout_id)
+        query = query.where(or_(*(column.ilike(words) for column in columns)))
+    return query
+
+
+def _key(wanted: OrderFilter) -> tuple[Any, bool]:
+    name = wanted.sort.removeprefix("-")
+    column = SORTS[name]
+    return (column if name in ("sold", "price") else func.coalesce(column, NOWHERE)), wanted.sort.startswith("-")
+
+
+def _sorted(query: Select[StockxOrder], wanted: OrderFilter) -> Select[StockxOrder]:
+    key, down = _key(wanted)
+    if wanted.after:
+        value, order_id = _read_cursor(wanted)
+        here, there = tuple_(key, StockxOrder.id), tuple_(value, order_id)
+        query = query.where(here < there if down else here > there)
+    ends = (key.desc(), StockxOrder.id.desc()) if down else (key, StockxOrder.id)
+    return query.order_by(*ends).limit(PAGE + 1)
+
+
+def _cursor(order: StockxOrder, wanted: OrderFilter) -> str:
+    value = getattr(order, SORTS[wanted.sort.removeprefix("-")].key)
+    text = value.isoformat() if isinstance(value, datetime) else str(NOWHERE if value is None else value)
+    return f"{text}~{order.id}"
+
+
+def _read_cursor(wanted: OrderFilter) -> tuple[Any, UUID]:
+    try:
+        text, _, key = (wanted.after or "").partition("~")
+        value = datetime.fromisoformat(text) if wanted.sort.endswith("sold") else Decimal(text)
+        return value, UUID(key)
+    except (ValueError, ArithmeticError):
+        raise InvalidInput("This page's address is damaged. Go back to the first page.", field="after") from None
+
+
+def _candidates(session: Session, order: StockxOrder) -> Sequence[Item]:
+    """Pairs that can be meant: unsold, of the order's size; of the same product when the size is not known."""
+    if order.match_state != "review" or (order.catalog_variant_id is None and order.product_id is None):
+        return []
+    same = (
+        Item.variant_id == order.catalog_variant_id if order.catalog_variant_id else Item.product_id == order.product_id
+    )
+    query = select(Item).where(same, Item.state.not_in(("sold", "written_off")))
+    return session.scalars(query.options(joinedload(Item.purchase)).order_by(Item.created_at).limit(50)).all()

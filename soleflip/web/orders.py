@@ -1,0 +1,95 @@
+"""Orders: what to ship first, every sale with its timeline and payout lines, labels through the app."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, g, make_response, request, url_for
+
+from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.services import ledger, order_book
+from soleflip.services.order_book import OrderFilter
+from soleflip.web.htmx import go, page
+from soleflip.web.unit import actor, now, runtime, start_run
+
+bp = Blueprint("orders", __name__, url_prefix="/orders")
+
+
+@bp.get("")
+def index() -> Response:
+    """Show the ship-by queue and all orders."""
+    view = order_book.overview(g.session, OrderFilter.from_args(request.args), now())
+    return page(
+        "orders/page.html", "orders/_table.html", view=view, stages=order_book.STAGES, matches=order_book.MATCHES
+    )
+
+
+@bp.post("/sync")
+def sync() -> Response:
+    """Read our orders from StockX now."""
+    start_run("order_sync")
+    return go(url_for("orders.index"))
+
+
+@bp.get("/<uuid:order_id>")
+def show(order_id: UUID) -> Response:
+    """Show one order."""
+    view = order_book.show(g.session, order_id, now())
+    return page("orders/show.html", "orders/_order.html", view=view, order=view.line.order)
+
+
+@bp.post("/<uuid:order_id>/item")
+def name_item(order_id: UUID) -> Response:
+    """Take the operator's word which pair this sale was of."""
+    chosen = request.form.get("item", "")
+    item_id = None if chosen == "none" else _uuid(chosen)
+    order_book.name_item(g.session, order_id, item_id, actor=actor(), books=runtime().books, now=now())
+    flash("The order has its pair." if item_id else "The order counts as a sale outside your stock.", "success")
+    return go(url_for("orders.show", order_id=order_id))
+
+
+@bp.post("/<uuid:order_id>/penalty")
+def penalty(order_id: UUID) -> Response:
+    """Book what StockX charged beside the payout."""
+    amount = _amount(request.form.get("amount", ""))
+    reason = request.form.get("reason", "").strip() or "charged by StockX"
+    ledger.book_penalty(g.session, order_id, amount, reason, actor=actor(), books=runtime().books, now=now())
+    flash("The penalty is in the books.", "success")
+    return go(url_for("orders.show", order_id=order_id))
+
+
+@bp.post("/<uuid:order_id>/entries/<int:entry_id>/reverse")
+def reverse(order_id: UUID, entry_id: int) -> Response:
+    """Reverse a penalty that was booked by hand."""
+    ledger.reverse(g.session, entry_id, actor=actor(), books=runtime().books, now=now())
+    flash("The penalty is reversed.", "success")
+    return go(url_for("orders.show", order_id=order_id))
+
+
+@bp.get("/<uuid:order_id>/label.pdf")
+def label(order_id: UUID) -> Response:
+    """Hand the shipping document through from StockX; its own link expires, so nothing is stored."""
+    order = order_book.show(g.session, order_id, now()).line.order
+    if not order.shipping_id:
+        raise NotFound("StockX has not made a shipping document for this order yet. Sync, then try again.")
+    content = runtime().stockx.shipping_document(order.stockx_order_number, order.shipping_id)
+    response = make_response(content)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = f'inline; filename="shipping-{order.shipping_id}.pdf"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidInput("Choose the pair, or none.", field="item") from None
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        raise InvalidInput(f"{text[:40]!r} is no amount: write it like 15.00", field="amount") from None

@@ -1,0 +1,149 @@
+"""The tax report of a year and its files, and the import of what lies before SoleFlip."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from uuid import UUID, uuid4
+
+from flask import Blueprint, Response, flash, g, request, send_file, stream_with_context, url_for
+
+from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.tax import TREATMENTS, treatment_of, year_bounds
+from soleflip.services import costs, reports, tax, tax_files
+from soleflip.services.costs import CostsResult
+from soleflip.services.reports import ReportResult
+from soleflip.web.htmx import go, page
+from soleflip.web.unit import actor, now, runtime
+
+bp = Blueprint("tax", __name__, url_prefix="/tax")
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+KINDS = {"report": "StockX seller report", "costs": "Costs of past pairs"}
+
+
+@bp.get("")
+def index() -> Response:
+    """Show a year's totals, its first rows, and what is missing."""
+    books = runtime().books
+    years = tax.years(g.session, books, now())
+    year = request.args.get("year", years[0], type=int)
+    year_bounds(year)
+    treatment = request.args.get("treatment") or tax.default_treatment(g.session)
+    found = tax.report(g.session, year, treatment, books)
+    return page(
+        "tax/page.html",
+        "tax/_report.html",
+        report=found,
+        treatment=treatment_of(treatment),
+        treatments=TREATMENTS,
+        years=sorted({*years, year}, reverse=True),
+        rows=tax.preview(g.session, year, treatment, books, 25),
+        missing=tax.with_missing_documents(g.session, year, treatment, books, 25) if found.missing else [],
+        meters=tax.meters(found, now()),
+        headers=tax_files.TOTAL_HEADERS,
+        cells=tax_files.total_cells,
+    )
+
+
+@bp.get("/<int:year>.csv")
+def as_csv(year: int) -> Response:
+    """Download the report as CSV, streamed while it is read."""
+    treatment = _treatment()
+    year_bounds(year)
+    parts = runtime()
+
+    def content() -> Iterator[str]:
+        with parts.transaction() as session:
+            yield from tax_files.as_csv(session, year, treatment, parts.books)
+
+    return Response(stream_with_context(content()), mimetype="text/csv", headers=_attachment(year, treatment, "csv"))
+
+
+@bp.get("/<int:year>.xlsx")
+def as_xlsx(year: int) -> Response:
+    """Download the report as a workbook."""
+    treatment = _treatment()
+    year_bounds(year)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    tax_files.as_xlsx(g.session, year, treatment, runtime().books, file)
+    file.seek(0)
+    return send_file(file, mimetype=XLSX, as_attachment=True, download_name=_name(year, treatment, "xlsx"))
+
+
+@bp.get("/<int:year>.pdf")
+def as_pdf(year: int) -> Response:
+    """Download the report as PDF."""
+    treatment = _treatment()
+    year_bounds(year)
+    content = tax_files.as_pdf(g.session, year, treatment, runtime().books)
+    return Response(content, mimetype="application/pdf", headers=_attachment(year, treatment, "pdf"))
+
+
+@bp.get("/past")
+def upload() -> Response:
+    """Show the forms that take a seller report or a table of costs."""
+    return page("tax/upload.html", "tax/_upload.html", kinds=KINDS, result=None)
+
+
+@bp.post("/past")
+def preview() -> Response:
+    """Keep the file and show what importing it would do; nothing is written yet."""
+    kind, sent = request.form.get("kind", ""), request.files.get("file")
+    if kind not in KINDS or sent is None or not sent.filename:
+        raise InvalidInput("Choose a CSV file first.", field="file")
+    kept = _kept(uuid4())
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    sent.save(kept)
+    sent.close()
+    try:
+        with kept.open("rb") as stream:
+            result = _import(kind, stream, dry_run=True)
+    except InvalidInput as error:
+        kept.unlink()
+        return page("tax/upload.html", "tax/_upload.html", status=422, kinds=KINDS, result=None, error=error, kind=kind)
+    return page(
+        "tax/upload.html",
+        "tax/_upload.html",
+        kinds=KINDS,
+        result=result,
+        kind=kind,
+        token=kept.name,
+        name=sent.filename,
+    )
+
+
+@bp.post("/past/<uuid:token>")
+def take(token: UUID) -> Response:
+    """Import a file that was previewed."""
+    kind, kept = request.form.get("kind", ""), _kept(token)
+    if kind not in KINDS or not kept.is_file():
+        raise NotFound("This upload is no longer there. Hand the file in again.")
+    with kept.open("rb") as stream:
+        result = _import(kind, stream, dry_run=False)
+    kept.unlink()
+    flash(result.sentence, "success")
+    return go(url_for("tax.index"))
+
+
+def _import(kind: str, stream: IO[bytes], *, dry_run: bool) -> ReportResult | CostsResult:
+    act = reports.import_report if kind == "report" else costs.import_costs
+    return act(g.session, stream, dry_run=dry_run, now=now(), books=runtime().books, actor=actor())
+
+
+def _kept(token: UUID) -> Path:
+    return runtime().settings.data / "uploads" / f"{token}"
+
+
+def _treatment() -> str:
+    return treatment_of(request.args.get("treatment") or tax.default_treatment(g.session)).key
+
+
+def _name(year: int, treatment: str, ending: str) -> str:
+    return f"soleflip-tax-{year}-{treatment}.{ending}"
+
+
+def _attachment(year: int, treatment: str, ending: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{_name(year, treatment, ending)}"'}
