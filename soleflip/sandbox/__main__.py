@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--speed", type=float, default=60.0, help="sandbox seconds per real second (default 60)")
     run.add_argument("--control", action="store_true", help="open the control interface under /_sandbox/")
     run.add_argument("--no-limits", action="store_true", help="answer as fast as possible")
+    run.add_argument("--jitter-ms", type=float, default=0.0, help="forgive requests so much too early (default 0)")
     learn = commands.add_parser("seed", help="teach the world the products of a shop feed (Awin CSV or CSV.GZ)")
     learn.add_argument("feed", type=Path)
     learn.add_argument("--currency", default="EUR", help="of prices without one (default EUR)")
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             control=given.control,
             host=given.host,
             limits=not given.no_limits,
+            jitter_ms=given.jitter_ms,
         )
     except (OSError, StoreUnusable) as error:
         sys.stderr.write(f"{error}\n")

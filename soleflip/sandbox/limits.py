@@ -19,17 +19,23 @@ class TooMany(ApiError):
 
 def spend_request(world: World, at: int) -> None:
     """Count a request that arrived at `at`, or refuse it."""
-    settings = world.settings
+    settings, due = world.settings, at
     _turn_day(world, at)
     if settings.limits and (settings.rate_when_frozen or not world.clock.frozen):
-        ready = (world.last_request_at or 0) + int(settings.rate_seconds * SECOND)
-        if at < ready:
-            raise TooMany("Too many requests, at most one a second", _real(world, ready - at))
+        # What came early by jitter is owed, so that over a few requests the rate still holds.
+        due = max(at, world.rate_due)
+        if due - at > _jitter(world):
+            raise TooMany("Too many requests, at most one a second", _real(world, due - at))
         if world.day_requests >= settings.daily_requests:
             wait = _real(world, end_of_day(at) + SECOND - at)
             raise TooMany("The quota of the day is used up, it is reset at 00:00 UTC", wait)
-    world.last_request_at = at
+    world.rate_due = due + int(settings.rate_seconds * SECOND)
     world.day_requests += 1
+
+
+def _jitter(world: World) -> int:
+    """Noise of the machine in sandbox milliseconds: a fast clock magnifies it, at the speed of life there is none."""
+    return 0 if world.clock.frozen else int(world.settings.rate_jitter_ms * max(0.0, world.clock.speed - 1))
 
 
 def requests_today(world: World) -> int:

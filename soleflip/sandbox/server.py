@@ -127,14 +127,16 @@ def serve(
     control: bool = False,
     host: str = "127.0.0.1",
     limits: bool = True,
+    jitter_ms: float = 0,
 ) -> None:
     """Serve the world in `database` until SIGTERM or SIGINT; `seed` counts only when the world is born.
 
     `speed` is sandbox seconds per real second, `limits` the master switch of the request limits, and `control`
-    opens the control interface under /_sandbox/. OSError when the port is taken.
+    opens the control interface under /_sandbox/. `jitter_ms` forgives requests that come so many real milliseconds
+    early on a clock faster than life. OSError when the port is taken, StoreUnusable when the file is.
     """
     world = World(database, seed=seed, speed=speed)
-    world.settings.limits = limits
+    world.settings.limits, world.settings.rate_jitter_ms = limits, float(jitter_ms)
     document.operations()
     try:
         with _Server((host, port), Sandbox(world, control=control)) as server:

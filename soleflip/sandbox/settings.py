@@ -21,6 +21,7 @@ class Settings:
     limits: bool = True
     rate_seconds: float = 1.0
     rate_when_frozen: bool = False
+    rate_jitter_ms: float = 0.0  # real milliseconds by which requests may come early on a clock faster than life
     daily_requests: int = 25_000
     batch_window_items: int = 500
     batch_window_seconds: float = 300.0

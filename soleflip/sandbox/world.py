@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .chance import Chance
-from .clock import Clock, real_now
+from .clock import SECOND, Clock, real_now
 from .market import Ask, Book, advance, open_book
 from .payouts import in_euros
 from .records import Batch, Fault, Listing, Operation, Order, Product, Token, Variant
@@ -84,7 +84,8 @@ class World:
         self.count: int = meta.get("count", 0)
         self.settings.change(meta.get("settings", {}))
         self.clock = Clock(self.at, speed, meta.get("frozen", False))
-        self.request_number, self.last_request_at = self.store.last_request()
+        self.request_number, last = self.store.last_request()
+        self.rate_due = 0 if last is None else last + int(self.settings.rate_seconds * SECOND)
         self.day = -1
         self.day_requests = 0
         self.stopping = threading.Event()

@@ -32,6 +32,32 @@ def test_sixty_requests_a_second_fit_into_a_clock_sixty_times_as_fast(tmp_path: 
         caller.get("/selling/listings", expect=429)
 
 
+def test_jitter_is_forgiven_on_a_fast_clock_but_the_rate_holds(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "60", "--jitter-ms", "40") as sandbox:
+        caller = Caller(sandbox).connect()
+        url = f"{sandbox.api_url}/selling/listings"
+        statuses = [caller.session.get(url, timeout=5).status_code for _ in range(100)]
+        assert statuses[:2] == [200, 200]
+        assert 429 in statuses
+        lines = [line["at"] for line in sandbox.look("requests") if line["counted"]]
+        assert lines[-1] - lines[0] >= (len(lines) - 1) * 1000 - 40 * 59
+
+
+def test_jitter_counts_for_nothing_at_the_speed_of_life(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "1", "--jitter-ms", "500") as sandbox:
+        caller = Caller(sandbox).connect()
+        caller.get("/selling/listings")
+        caller.get("/selling/listings", expect=429)
+
+
+def test_what_was_asked_while_the_clock_stood_is_not_owed(caller: Caller) -> None:
+    for _ in range(20):
+        caller.get("/selling/listings")
+    caller.step(seconds=1)
+    caller.sandbox.control("settings", rate_when_frozen=True)
+    caller.get("/selling/listings")
+
+
 def test_the_quota_of_the_day_ends_at_midnight_utc(caller: Caller) -> None:
     caller.sandbox.control("settings", rate_when_frozen=True, rate_seconds=0.0, daily_requests=5)
     used = caller.sandbox.look("state")["requests_today"]
