@@ -24,8 +24,17 @@ class SheetRecords:
     def __init__(self, path: Path) -> None:
         _ensure_harmless(path)
         self.problem: str | None = None
+        self._file = path.open("rb")
         try:
-            self._book = load_workbook(path, read_only=True, data_only=True)
+            self.columns = self._open()
+        except FeedError:
+            self._file.close()
+            raise
+
+    def _open(self) -> list[str]:
+        try:
+            # Opened by hand: by its path, a workbook would have to be called .xlsx.
+            self._book = load_workbook(self._file, read_only=True, data_only=True)
             sheet = self._book.worksheets[0] if self._book.worksheets else None
             if sheet is None:
                 raise FeedError("The workbook has no sheet.")
@@ -37,11 +46,12 @@ class SheetRecords:
             raise FeedError(
                 f"This XLSX file can't be read ({type(error).__name__}). Save it again and import it."
             ) from None
-        self.columns = [" ".join(_text(cell).split()) for cell in first[:MOST_COLUMNS]]
-        while self.columns and not self.columns[-1]:
-            self.columns.pop()
-        if len(self.columns) < 2:
+        columns = [" ".join(_text(cell).split()) for cell in first[:MOST_COLUMNS]]
+        while columns and not columns[-1]:
+            columns.pop()
+        if len(columns) < 2:
             raise FeedError("The first row of the first sheet has no columns.")
+        return columns
 
     def notes(self) -> list[str]:
         """There is nothing to say about a workbook."""
@@ -50,6 +60,7 @@ class SheetRecords:
     def close(self) -> None:
         """Let go of the file."""
         self._book.close()
+        self._file.close()
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[str] | str]]:
         width = len(self.columns)

@@ -23,6 +23,7 @@ from soleflip.services.runs import Cancelled, Work
 MOST_REFUSALS = 10_000
 """So many refused rows are kept with their reasons; all are counted."""
 BATCH = 10_000
+PAGE = 200
 OVER = ("done", "incomplete")
 
 Progress = Callable[[int, int], None]
@@ -107,16 +108,31 @@ def import_file(
     return result
 
 
-def register(
-    session: Session, *, filename: str, mapping: FeedMapping | None = None, waits_for_mapping: bool = False
-) -> FeedImport:
-    """Write the row of an import that is about to run; a mapping with a shop is saved with that shop."""
-    shop = save_mapping(session, mapping) if mapping is not None and mapping.shop else None
-    state = "mapping" if waits_for_mapping else "waiting"
-    entry = FeedImport(filename=filename[:300], state=state, shop_id=shop.id if shop else None)
+def register(session: Session, *, filename: str, waits_for_mapping: bool = False) -> FeedImport:
+    """Write the row of an import that is about to run, or that waits for the mapping of its columns."""
+    entry = FeedImport(filename=filename[:300], state="mapping" if waits_for_mapping else "waiting")
     session.add(entry)
     session.flush()
     return entry
+
+
+def begin(session: Session, import_id: UUID, mapping: FeedMapping | None = None) -> FeedImport:
+    """Let an import that waited go on, and save its mapping with the shop. Raises Conflict when it did already."""
+    entry = session.get(FeedImport, import_id, with_for_update=True)
+    if entry is None:
+        raise NotFound("There is no such import.")
+    if entry.state != "mapping":
+        raise Conflict("This import is no longer waiting for its columns.")
+    if mapping is not None and mapping.shop:
+        entry.shop_id = save_mapping(session, mapping).id
+    entry.state = "waiting"
+    session.flush()
+    return entry
+
+
+def check_mapping(path: Path, mapping: FeedMapping) -> None:
+    """Raise FeedError when the mapping does not fit the file."""
+    open_feed(path, mapping).records.close()
 
 
 def save_mapping(session: Session, mapping: FeedMapping) -> Shop:
@@ -134,12 +150,14 @@ def save_mapping(session: Session, mapping: FeedMapping) -> Shop:
     return shop
 
 
-def mapping_of(session: Session, shop_name: str) -> FeedMapping:
-    """Return a shop's saved mapping; raises NotFound."""
-    shop = session.scalar(select(Shop).where(Shop.name == shop_name))
-    if shop is None or not shop.mapping:
-        raise NotFound(f"There is no saved column mapping for the shop {shop_name!r}.")
-    return FeedMapping.from_stored(shop.mapping)
+def mapping_for(session: Session, columns: Sequence[str]) -> FeedMapping | None:
+    """Return a saved mapping whose columns a file all has, the newest shop's first; None when there is none."""
+    there = set(columns)
+    for stored in session.scalars(select(Shop.mapping).where(Shop.feed_kind == "table").order_by(Shop.id.desc())):
+        mapping = FeedMapping.from_stored(stored)
+        if set(mapping.columns.values()) <= there:
+            return mapping
+    return None
 
 
 def perform(work: Work) -> str:
@@ -230,20 +248,7 @@ def get(session: Session, import_id: UUID) -> FeedImport:
     return entry
 
 
-def begin_mapped(session: Session, import_id: UUID, mapping: FeedMapping) -> FeedImport:
-    """Let an import that waited for its mapping go on, and save the mapping. Raises Conflict when it did already."""
-    entry = session.get(FeedImport, import_id, with_for_update=True)
-    if entry is None:
-        raise NotFound("There is no such import.")
-    if entry.state != "mapping":
-        raise Conflict("This import is no longer waiting for its columns.")
-    entry.shop_id = save_mapping(session, mapping).id if mapping.shop else None
-    entry.state = "waiting"
-    session.flush()
-    return entry
-
-
-def refusals(session: Session, import_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[FeedRefusal]:
+def refusals(session: Session, import_id: UUID, *, after: int = 0, limit: int = PAGE) -> Sequence[FeedRefusal]:
     """Return refused rows of an import in the file's order, those behind the refusal with the id `after`."""
     return session.scalars(
         select(FeedRefusal)

@@ -6,16 +6,39 @@ from flask import Blueprint, Flask, request
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
-from soleflip.web import assets, auth, dashboard, errors, filters, health, listings, runs, search, settings, shell, unit
+from soleflip.web import (
+    analytics,
+    assets,
+    auth,
+    dashboard,
+    errors,
+    filters,
+    health,
+    imports,
+    listings,
+    opportunities,
+    orders,
+    runs,
+    search,
+    settings,
+    shell,
+    tax,
+    unit,
+)
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    analytics.bp,
     auth.bp,
     dashboard.bp,
     health.bp,
+    imports.bp,
     listings.bp,
+    opportunities.bp,
+    orders.bp,
     runs.bp,
     search.bp,
     settings.bp,
+    tax.bp,
 )
 
 csrf = CSRFProtect()

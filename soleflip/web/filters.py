@@ -69,6 +69,9 @@ STATES: dict[str, tuple[str, str]] = {
     "firm": ("Certain", "green"),
     "doubtful": ("In doubt", "orange"),
     "none": ("Unknown to StockX", "secondary"),
+    # imports
+    "mapping": ("Columns wanted", "azure"),
+    "incomplete": ("Incomplete", "orange"),
     # the StockX account
     "connected": ("Connected", "green"),
     "disconnected": ("Not connected", "orange"),

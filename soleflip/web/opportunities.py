@@ -1,0 +1,140 @@
+"""Opportunities: which pairs would pay, filtered and sorted in the address, listed, bought or dismissed."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, g, request, url_for
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.opportunities import lines_of
+from soleflip.services import opportunities
+from soleflip.services.opportunities import Purchase
+from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
+from soleflip.web.htmx import go, page
+from soleflip.web.unit import actor, now, start_run
+
+bp = Blueprint("opportunities", __name__, url_prefix="/opportunities")
+
+
+@bp.get("")
+def index() -> Response:
+    """Show one page of opportunities."""
+    wanted = OpportunityFilter.from_args(request.args)
+    view: dict[str, Any] = {
+        "found": opportunities.search(g.session, wanted, now=now()),
+        "choices": opportunities.choices(g.session),
+        "states": STATES,
+        "matches": MATCHES,
+    }
+    return page("opportunities/page.html", "opportunities/_table.html", **view)
+
+
+@bp.get("/by-shop")
+def by_shop() -> Response:
+    """Sum up per shop what the filter means."""
+    wanted = OpportunityFilter.from_args(request.args)
+    sums = opportunities.by_source(g.session, wanted, now=now())
+    return page("opportunities/by_shop.html", "opportunities/_sums.html", sums=sums)
+
+
+@bp.get("/<uuid:opportunity_id>")
+def show(opportunity_id: UUID) -> Response:
+    """Open one opportunity to its arithmetic and its prices over time."""
+    return _show(opportunity_id)
+
+
+@bp.post("/<uuid:opportunity_id>/bought")
+def bought(opportunity_id: UUID) -> Response:
+    """Put bought pairs into stock with their true cost."""
+    form = request.form
+    try:
+        purchase = Purchase(
+            quantity=_whole(form.get("quantity", "1"), "quantity"),
+            price=_amount(form.get("price", ""), "price"),
+            delivery=_amount(form["delivery"], "delivery") if form.get("delivery", "").strip() else None,
+            document=form.get("document", "").strip()[:120] or None,
+            purchased_on=_day(form.get("purchased_on", ""), "purchased_on"),
+            expected_on=_day(form.get("expected_on", ""), "expected_on"),
+        )
+        items = opportunities.mark_bought(g.session, opportunity_id, purchase, actor=actor(), now=now())
+    except InvalidInput as error:
+        return _show(opportunity_id, status=422, error=error)
+    flash(f"{len(items)} pairs ordered." if len(items) > 1 else "One pair ordered.", "success")
+    return go(url_for("opportunities.show", opportunity_id=opportunity_id))
+
+
+@bp.post("/dismiss")
+def dismiss() -> Response:
+    """Put the selected opportunities away until the shop's price moves."""
+    count = opportunities.dismiss(g.session, _ids(), actor=actor(), now=now())
+    flash(f"{count} dismissed until the shop's price moves.", "info")
+    return go(_back())
+
+
+@bp.post("/reopen")
+def reopen() -> Response:
+    """Take the selected opportunities back into the open ones."""
+    count = opportunities.reopen(g.session, _ids(), actor=actor(), now=now())
+    flash(f"{count} open again.", "info")
+    return go(_back())
+
+
+@bp.post("/detect")
+def detect() -> Response:
+    """Match, look up and quote anew what has grown old."""
+    run = start_run("detect")
+    return go(url_for("runs.show", run_id=run.id))
+
+
+def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None = None) -> Response:
+    detail = opportunities.detail(g.session, opportunity_id)
+    stored = detail.opportunity.arithmetic
+    view: dict[str, Any] = {
+        "detail": detail,
+        "sums": {part: lines_of(stored, part) for part in ("cost", "listed", "now")},
+        "rate": stored.get("rate"),
+        "error": error,
+    }
+    return page("opportunities/show.html", "opportunities/_detail.html", status=status, **view)
+
+
+def _ids() -> list[UUID]:
+    try:
+        ids = [UUID(text) for text in request.form.getlist("ids")]
+    except ValueError:
+        raise InvalidInput("The selection can't be read; reload the page.", field="ids") from None
+    if not ids:
+        raise InvalidInput("Select at least one row.", field="ids")
+    return ids
+
+
+def _back() -> str:
+    """Return where the form stood: a page of this room only, never another address."""
+    back = request.form.get("back", "")
+    home = url_for("opportunities.index")
+    return back if back.split("?")[0].startswith(home) and "//" not in back.split("?")[0] else home
+
+
+def _amount(text: str, field: str) -> Decimal:
+    try:
+        return Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        raise InvalidInput("This is no amount: write it like 129.95.", field=field) from None
+
+
+def _whole(text: str, field: str) -> int:
+    plain = text.strip()
+    if not plain.isascii() or not plain.isdigit() or len(plain) > 6:
+        raise InvalidInput("This is no whole number.", field=field)
+    return int(plain)
+
+
+def _day(text: str, field: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError:
+        raise InvalidInput("This is no date.", field=field) from None
