@@ -145,3 +145,17 @@ document.addEventListener("keydown", (event) => {
   search.focus();
   search.select();
 });
+
+// A table that is wider than its place can be scrolled with the keyboard, too.
+function openScrollers() {
+  all(".table-responsive").forEach((place) => {
+    if (place.scrollWidth <= place.clientWidth || place.hasAttribute("tabindex")) return;
+    place.tabIndex = 0;
+    place.setAttribute("role", "region");
+    place.setAttribute("aria-label", one("caption, h2", place.closest("section, .table-card") || place)?.textContent.trim() || "Table");
+  });
+}
+document.addEventListener("htmx:after:swap", openScrollers);
+document.addEventListener("toggle", openScrollers, true);
+window.addEventListener("resize", openScrollers);
+openScrollers();

@@ -106,7 +106,7 @@ def test_assets_are_named_by_content_and_kept_for_ever(client):
     for address in addresses:
         answer = client.get(address, headers={"Accept-Encoding": "gzip"})
         assert answer.status_code == 200, address
-        assert "v=" in address
+        assert "v=" in address or address.startswith("/static/vendor/")
         assert answer.cache_control.max_age == 31_536_000
         assert answer.cache_control.immutable
         assert "Set-Cookie" not in answer.headers
