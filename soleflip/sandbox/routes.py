@@ -4,48 +4,14 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from . import batches, catalog, limits, listings, orders, paper, views
-from .clock import DAY, parse_iso
-from .document import Operation
+from . import batches, limits, listings, orders, paper, showroom, views
+from .calls import Answer, Call, among, days, page
 from .errors import ApiError
 from .records import Batch, Listing, Order
-from .world import World
 
 LONG_HISTORY = 200  # operations of a listing come on one page until there are more
-
-
-@dataclass(slots=True)
-class Call:
-    """One request to a documented operation, already validated against the document."""
-
-    world: World
-    operation: Operation
-    path: dict[str, str]
-    query: dict[str, Any]
-    body: dict[str, Any]
-    base: str
-    repeat_page: bool = False
-
-
-Answer = tuple[int, Any]
-
-
-def page(call: Call, name: str, records: list[Any], show: Callable[[Any], dict[str, Any]], size: int) -> Answer:
-    """One numbered page; under the fault duplicate_page every page from the second shows the one before."""
-    number = call.query.get("pageNumber", 1)
-    size = call.query.get("pageSize", size)
-    start = (number - 1 - (call.repeat_page and number > 1)) * size
-    shown = records[start : start + size]
-    return 200, {
-        "count": len(records),
-        "pageSize": len(shown),
-        "pageNumber": number,
-        "hasNextPage": start + size < len(records),
-        name: [show(record) for record in shown],
-    }
 
 
 def listing_of(call: Call) -> Listing:
@@ -73,18 +39,18 @@ def all_listings(call: Call) -> Answer:
     """GET /selling/listings."""
     world, query = call.world, call.query
     hidden = () if world.settings.deleted_in_lists else ("DELETED",)
-    first, last = _days(query)
+    first, last = days(query)
     found = [
         record
         for record in world.listings.values()
         if record.status not in hidden
         and (query.get("isExpired") or not record.expired)
         and first <= record.created < last
-        and _among(query, "productIds", record.product_id)
-        and _among(query, "variantIds", record.variant_id)
-        and _among(query, "batchIds", record.batch_id)
-        and _among(query, "listingStatuses", record.status)
-        and _among(query, "inventoryTypes", record.inventory_type)
+        and among(query, "productIds", record.product_id)
+        and among(query, "variantIds", record.variant_id)
+        and among(query, "batchIds", record.batch_id)
+        and among(query, "listingStatuses", record.status)
+        and among(query, "inventoryTypes", record.inventory_type)
         and not query.get("initiatedShipmentDisplayIds")
     ]
     found.sort(key=lambda record: (record.created, record.number), reverse=True)
@@ -196,7 +162,7 @@ def past_orders(call: Call) -> Answer:
 
 def _orders(call: Call, statuses: Iterable[str]) -> list[Order]:
     query = call.query
-    first, last = _days(query)
+    first, last = days(query)
     found = [
         record
         for record in call.world.orders.values()
@@ -204,7 +170,7 @@ def _orders(call: Call, statuses: Iterable[str]) -> list[Order]:
         and query.get("orderStatus") in (None, record.status)
         and query.get("productId") in (None, record.product_id)
         and query.get("variantId") in (None, record.variant_id)
-        and _among(query, "inventoryTypes", record.inventory_type)
+        and among(query, "inventoryTypes", record.inventory_type)
         and not query.get("initiatedShipmentDisplayIds")
         and first <= record.created < last
     ]
@@ -241,70 +207,6 @@ def order_paper(call: Call) -> Answer:
     return 200, paper.pdf([f"Order {record.order_number}", f"Tracking {record.tracking_number}", record.shipping_id])
 
 
-def search(call: Call) -> Answer:
-    """GET /catalog/search."""
-    return page(call, "products", catalog.search(call.world, call.query["query"]), views.product, 10)
-
-
-def one_product(call: Call) -> Answer:
-    """GET /catalog/products/{productId}."""
-    found = catalog.product(call.world, call.path["productId"], call.operation.missing())
-    return 200, views.product_details(call.world, found)
-
-
-def all_variants(call: Call) -> Answer:
-    """GET /catalog/products/{productId}/variants."""
-    owner = catalog.product(call.world, call.path["productId"], call.operation.missing())
-    return 200, [views.variant(call.world, call.world.variants[key]) for key in owner.variant_ids]
-
-
-def one_variant(call: Call) -> Answer:
-    """GET /catalog/products/{productId}/variants/{variantId}."""
-    found = catalog.variant(call.world, call.path["productId"], call.path["variantId"], call.operation.missing())
-    return 200, views.variant(call.world, found)
-
-
-def variant_market(call: Call) -> Answer:
-    """GET .../variants/{variantId}/market-data: suggestions take our own asks into account."""
-    if "country" in call.query:
-        raise ApiError(400, "country is no longer accepted")
-    found = catalog.variant(call.world, call.path["productId"], call.path["variantId"], call.operation.missing())
-    return 200, catalog.market_data(call.world, found, call.query.get("currencyCode", "USD"), spare_own=True)
-
-
-def product_market(call: Call) -> Answer:
-    """GET .../products/{productId}/market-data: suggestions ignore whose asks they undercut."""
-    owner = catalog.product(call.world, call.path["productId"], call.operation.missing())
-    currency = call.query.get("currencyCode", "USD")
-    variants = [call.world.variants[key] for key in owner.variant_ids]
-    return 200, [catalog.market_data(call.world, found, currency, spare_own=False) for found in variants]
-
-
-def variant_by_gtin(call: Call) -> Answer:
-    """GET /catalog/products/variants/gtins/{gtin}."""
-    gtin = call.path["gtin"]
-    if not catalog.is_gtin(gtin):
-        raise ApiError(400, "Invalid GTIN")
-    found = catalog.by_gtin(call.world, gtin)
-    if found is None:
-        raise ApiError(call.operation.missing(), "No variant has this GTIN")
-    return 200, views.variant(call.world, found)
-
-
-def _among(query: dict[str, Any], name: str, value: str | None) -> bool:
-    return name not in query or value in query[name].split(",")
-
-
-def _days(query: dict[str, Any]) -> tuple[int, int]:
-    """The creation times that fromDate and toDate allow; a bare toDate includes its whole UTC day."""
-    try:
-        first = parse_iso(query["fromDate"]) if "fromDate" in query else -(10**18)
-        last = parse_iso(query["toDate"]) if "toDate" in query else 10**18
-    except ValueError:
-        raise ApiError(400, "fromDate and toDate must be dates as YYYY-MM-DD") from None
-    return first, last + (DAY if len(query.get("toDate", "")) == 10 else 1)
-
-
 ROUTES: dict[str, Callable[[Call], Answer]] = {
     "Create": create,
     "GetAllListings": all_listings,
@@ -329,11 +231,11 @@ ROUTES: dict[str, Callable[[Call], Answer]] = {
     "GetOrder": one_order,
     "GetOrderShipmentDocuments": order_documents,
     "GetOrderShipment": order_paper,
-    "Search": search,
-    "GetProduct": one_product,
-    "GetVariants": all_variants,
-    "GetVariant": one_variant,
-    "GetVariantMarketData": variant_market,
-    "GetProductMarketData": product_market,
-    "GetVariantsByGtin": variant_by_gtin,
+    "Search": showroom.search,
+    "GetProduct": showroom.one_product,
+    "GetVariants": showroom.all_variants,
+    "GetVariant": showroom.one_variant,
+    "GetVariantMarketData": showroom.variant_market,
+    "GetProductMarketData": showroom.product_market,
+    "GetVariantsByGtin": showroom.variant_by_gtin,
 }

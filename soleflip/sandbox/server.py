@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import document
+from .messages import MOST_FEED_BYTES
 from .world import World
-from .wsgi import MOST_FEED_BYTES, Sandbox
+from .wsgi import Sandbox
 
 
 class _Handler(BaseHTTPRequestHandler):

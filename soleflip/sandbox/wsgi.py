@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 from . import control, document, faults, oauth, paper, simulation
+from .calls import Call
 from .clock import iso
 from .errors import ApiError
-from .limits import TooMany, spend_request
+from .limits import spend_request
+from .messages import Request, Response, body_of, error_response, form_of, json_response, phrase, read
 from .oauth import OAuthError
 from .records import Fault
-from .routes import ROUTES, Call
+from .routes import ROUTES
 from .settings import API_KEY
 from .world import World
 
-MOST_BYTES = 1 << 20
-MOST_FEED_BYTES = 1 << 28
 PAGED = ("Search", "GetAllListings", "GetOrders", "GetHistoricalOrders")
-
-
-@dataclass(slots=True)
-class Request:
-    """What came in."""
-
-    method: str
-    path: str
-    pairs: list[tuple[str, str]]
-    headers: dict[str, str]
-    body: bytes
-    base: str
-    arrived: int
-
-
-@dataclass(slots=True)
-class Response:
-    """What goes out, and what to do with the connection: `hold` real seconds first, then send all, half or nothing."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    hold: float = 0.0
-    send: str = "all"
-    route: str = ""
-    counted: bool = False
-    fault: str | None = None
 
 
 class Sandbox:
@@ -66,7 +34,7 @@ class Sandbox:
         response = self.answer(environ)
         if response.hold:
             self.world.stopping.wait(response.hold)
-        line = f"{response.status} {_phrase(response.status)}"
+        line = f"{response.status} {phrase(response.status)}"
         headers = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
@@ -85,7 +53,7 @@ class Sandbox:
         """Answer a request and save what it changed, under the lock of the world."""
         arrived = self.world.clock.now()
         try:
-            request = _read(environ, arrived)
+            request = read(environ, arrived)
         except ApiError as error:
             request, early = None, error_response(error)
         with self.world.lock:
@@ -135,7 +103,7 @@ class Sandbox:
             if broken is None:
                 self._check_token(request)
                 query = document.check_query(operation, request.pairs)
-                body = _body(operation, request)
+                body = body_of(operation, request)
                 call = Call(world, operation, path, query, body, f"{request.base}/v2")
                 call.repeat_page = fault is not None and fault.kind == "duplicate_page"
                 status, value = ROUTES[operation.name](call)
@@ -173,12 +141,12 @@ class Sandbox:
                     200, oauth.consent_page(world, given).encode(), "text/html; charset=utf-8", route="Authorize"
                 )
             case "POST", "/authorize":
-                target = oauth.decide(world, _form(request))
+                target = oauth.decide(world, form_of(request))
                 return Response(302, headers=[("Location", target)], route="Authorize")
             case "POST", "/oauth/token":
                 return self._token(request)
             case "POST", "/oauth/revoke":
-                oauth.revoke(world, _form(request).get("token", ""))
+                oauth.revoke(world, form_of(request).get("token", ""))
                 return json_response(200, {}, route="Revoke")
             case "GET", "/.well-known/openid-configuration":
                 return json_response(200, oauth.metadata(request.base))
@@ -191,7 +159,7 @@ class Sandbox:
         response = _break(self.world, fault, request)
         if response is None:
             try:
-                response = json_response(200, oauth.exchange(self.world, _form(request), request.base))
+                response = json_response(200, oauth.exchange(self.world, form_of(request), request.base))
             except OAuthError as error:
                 response = json_response(error.status, error.body)
         response.route = "Token"
@@ -212,21 +180,6 @@ class Sandbox:
         return Response(200, paper.pdf(lines), "application/pdf", route="Label")
 
 
-def json_response(status: int, value: Any, route: str = "") -> Response:
-    """A JSON answer."""
-    return Response(status, json.dumps(value).encode(), route=route)
-
-
-def error_response(error: ApiError) -> Response:
-    """An error in the documented envelope."""
-    response = json_response(error.status, {"statusCode": error.status, "message": error.message})
-    if isinstance(error, TooMany):
-        response.headers.append(("Retry-After", str(error.wait)))
-    if error.allowed is not None:
-        response.headers.append(("Allow", error.allowed))
-    return response
-
-
 def _break(world: World, fault: Fault | None, request: Request) -> Response | None:
     """The answer in place of the real one, for faults that strike before the operation."""
     if fault is None:
@@ -237,7 +190,7 @@ def _break(world: World, fault: Fault | None, request: Request) -> Response | No
             response.headers.append(("Retry-After", faults.retry_after(fault)))
             return response
         case "500" | "503":
-            return error_response(ApiError(int(fault.kind), _phrase(int(fault.kind))))
+            return error_response(ApiError(int(fault.kind), phrase(int(fault.kind))))
         case "html":
             return Response(fault.options.get("status", 502), faults.HTML, "text/html")
         case "timeout_before" | "drop_before":
@@ -274,57 +227,3 @@ def _after(response: Response, fault: Fault) -> None:
 
 def _is_later_page(name: str, request: Request) -> bool:
     return name in PAGED and dict(request.pairs).get("pageNumber", "1") != "1"
-
-
-def _body(operation: document.Operation, request: Request) -> dict[str, Any]:
-    if operation.body is None:
-        return {}
-    if not request.body:
-        raise ApiError(400, "A JSON body is required")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ApiError(415, "Content-Type must be application/json")
-    try:
-        value = json.loads(request.body, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "The body is not valid JSON") from None
-    document.check(value, operation.body, "body")
-    checked: dict[str, Any] = value
-    return checked
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _form(request: Request) -> dict[str, str]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise OAuthError(400, "invalid_request", "Content-Type must be application/x-www-form-urlencoded")
-    return dict(parse_qsl(request.body.decode("utf-8", "replace")))
-
-
-def _read(environ: dict[str, Any], arrived: int) -> Request:
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    headers["content-type"] = environ.get("CONTENT_TYPE") or ""
-    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-    length = environ.get("CONTENT_LENGTH") or "0"
-    most = MOST_FEED_BYTES if path == "/_sandbox/seed" else MOST_BYTES
-    if int(length) > most:
-        raise ApiError(413, f"The body is larger than {most} bytes")
-    return Request(
-        method=environ["REQUEST_METHOD"],
-        path=path,
-        pairs=parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True),
-        headers=headers,
-        body=environ["wsgi.input"].read(int(length)) if int(length) else b"",
-        base=f"http://{headers.get('host') or environ['SERVER_NAME'] + ':' + environ['SERVER_PORT']}",
-        arrived=arrived,
-    )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
