@@ -11,21 +11,27 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.feeds.demo import DEMO_FEED
 from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity
 from soleflip.services import evaluation, feeds, opportunities, settings
 from soleflip.services.opportunities import OpportunityFilter, Purchase
 from soleflip.services.opportunity_filter import SORTS
 from soleflip.services.settings import Thresholds, VatSettings
-from tests.services.market_data import make_market
+from tests.services.market_data import make_market, write_feed
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feed of the invented shop."""
+    return write_feed(tmp_path_factory.mktemp("feed") / "feed.csv.gz", ROWS)
 
 
 @pytest.fixture
-def market(session: Session) -> Session:
-    """The demo feed matched and quoted: asks at 1.5 times the price, bids at 1.2 times."""
-    feeds.import_file(session, DEMO_FEED, now=NOW)
+def market(session: Session, feed: Path) -> Session:
+    """The feed matched and quoted: asks at 1.5 times the price, bids at 1.2 times."""
+    feeds.import_file(session, feed, now=NOW)
     make_market(session, NOW)
     return session
 
@@ -35,7 +41,7 @@ def _one(session: Session) -> Opportunity:
 
 
 def test_every_matched_offer_with_a_quote_is_computed_once(market: Session) -> None:
-    assert market.scalar(select(func.count()).select_from(Opportunity)) == 300
+    assert market.scalar(select(func.count()).select_from(Opportunity)) == ROWS
     assert evaluation.recompute(market, NOW) == 0
 
 
@@ -44,7 +50,7 @@ def test_only_what_changed_is_computed_again(market: Session) -> None:
     market.execute(update(LatestQuote).where(LatestQuote.variant_id.in_(some)).values(at=NOW + timedelta(hours=1)))
     assert evaluation.recompute(market, NOW + timedelta(hours=1)) == 3
     settings.save(market, VatSettings, {"treatment": "vat_registered"}, actor="test")
-    assert evaluation.recompute(market, NOW + timedelta(hours=1)) == 300
+    assert evaluation.recompute(market, NOW + timedelta(hours=1)) == ROWS
 
 
 def test_the_stored_result_is_what_its_lines_add_up_to(market: Session) -> None:
@@ -64,9 +70,9 @@ def test_the_stored_result_is_what_its_lines_add_up_to(market: Session) -> None:
         ("margin_scheme", "104.95", "12.54"),
     ],
 )
-def test_net_profit_by_vat_treatment(session: Session, treatment: str, cost: str, profit: str) -> None:
+def test_net_profit_by_vat_treatment(session: Session, feed: Path, treatment: str, cost: str, profit: str) -> None:
     """100 + 4.95 delivery, ask 149: 149 - 13.41 - 4.47 - 4.50 = 126.62, less cost, 0.30 and what is due."""
-    feeds.import_file(session, DEMO_FEED, now=NOW)
+    feeds.import_file(session, feed, now=NOW)
     session.execute(update(MarketPrice).values(price=Decimal(100), delivery=Decimal("4.95")))
     fees = {"transaction_rate": "0.09", "processing_rate": "0.03", "minimum_fee": "5", "shipping": "4.50"}
     settings.save(session, settings.FeeSettings, fees, actor="test")
@@ -82,8 +88,8 @@ def test_net_profit_by_vat_treatment(session: Session, treatment: str, cost: str
     assert found.margin == round(expected / 149 * 100, 2)
 
 
-def test_an_offer_in_another_currency_is_converted_at_the_days_rate(session: Session) -> None:
-    feeds.import_file(session, DEMO_FEED, now=NOW)
+def test_an_offer_in_another_currency_is_converted_at_the_days_rate(session: Session, feed: Path) -> None:
+    feeds.import_file(session, feed, now=NOW)
     session.execute(update(MarketPrice).values(price=Decimal(100), delivery=None, currency="GBP"))
     make_market(session, NOW)
     found = _one(session)
@@ -92,7 +98,7 @@ def test_an_offer_in_another_currency_is_converted_at_the_days_rate(session: Ses
     assert day <= "2026-03-02"
     assert found.cost == round(100 * Decimal(rate), 2)
     assert evaluation.recompute(session, NOW) == 0
-    assert evaluation.recompute(session, NOW + timedelta(days=1)) == 300
+    assert evaluation.recompute(session, NOW + timedelta(days=1)) == ROWS
 
 
 def test_default_filter_shows_what_is_above_the_thresholds_best_first(market: Session) -> None:
@@ -103,14 +109,14 @@ def test_default_filter_shows_what_is_above_the_thresholds_best_first(market: Se
     assert all(row.is_current and row.state == "open" for row in found.rows)
 
 
-def test_old_quotes_and_old_offers_are_not_shown(market: Session) -> None:
+def test_old_quotes_and_old_offers_are_not_shown(market: Session, feed: Path) -> None:
     assert opportunities.search(market, OpportunityFilter(), now=NOW).rows
     assert not opportunities.search(market, OpportunityFilter(), now=NOW + timedelta(hours=25)).rows
     market.execute(update(LatestQuote).values(at=NOW + timedelta(hours=170)))
     evaluation.recompute(market, NOW + timedelta(hours=170))
     assert not opportunities.search(market, OpportunityFilter(), now=NOW + timedelta(hours=170)).rows
     # The same file again writes no offer, but says that its offers are still there.
-    feeds.import_file(market, DEMO_FEED, now=NOW + timedelta(hours=170))
+    feeds.import_file(market, feed, now=NOW + timedelta(hours=170))
     assert opportunities.search(market, OpportunityFilter(), now=NOW + timedelta(hours=170)).rows
 
 
@@ -119,13 +125,15 @@ def test_pages_by_key_show_every_row_once_in_order(market: Session, sort: str) -
     wanted = OpportunityFilter(sort=sort, everything=True, match="any", state="any")
     seen: list[object] = []
     while True:
-        found = opportunities.search(market, wanted, now=NOW, limit=70)
+        found = opportunities.search(market, wanted, now=NOW, limit=14)
         seen += [row.id for row in found.rows]
         if found.next is None:
             break
         wanted = OpportunityFilter(sort=sort, everything=True, match="any", state="any", after=found.next)
-    assert len(seen) == len(set(seen)) == 300
-    whole = opportunities.search(market, OpportunityFilter(sort=sort, everything=True, state="any"), now=NOW, limit=300)
+    assert len(seen) == len(set(seen)) == ROWS
+    whole = opportunities.search(
+        market, OpportunityFilter(sort=sort, everything=True, state="any"), now=NOW, limit=ROWS
+    )
     assert [row.id for row in whole.rows] == seen
 
 
@@ -166,7 +174,7 @@ def test_summary_and_by_source_say_the_same(market: Session) -> None:
     assert total.profit == sum(each.profit for each in shops) == sum(each.profit for each in products)
 
 
-def test_dismissed_stays_away_until_the_price_moves(market: Session, tmp_path: Path) -> None:
+def test_dismissed_stays_away_until_the_price_moves(market: Session) -> None:
     found = _one(market)
     assert opportunities.dismiss(market, [found.id], actor="test", now=NOW) == 1
     market.execute(update(LatestQuote).values(at=NOW + timedelta(hours=1)))
