@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -159,14 +159,6 @@ def time_left(ship_by: datetime, now: datetime, *, warn: timedelta = timedelta(h
         day += timedelta(days=1)
         days += day.weekday() < 5
     return TimeLeft(days, math.floor(left.total_seconds() / 3600), left <= warn, left < timedelta(0))
-
-
-def add_business_days(day: date, count: int) -> date:
-    """Return the day `count` business days (Monday to Friday) after `day`."""
-    while count > 0:
-        day += timedelta(days=1)
-        count -= day.weekday() < 5
-    return day
 
 
 def usual_wait(waits: Sequence[timedelta], *, share: Decimal = Decimal("0.9"), fewest: int = 10) -> timedelta:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
-from soleflip.domain.fees import FeeSchedule, estimate_payout
+from soleflip.domain.fees import estimate_payout
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
 from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
@@ -129,7 +129,7 @@ class _Shelf:
     listings: dict[str, StockxListing]
     products: dict[str, UUID]
     variants: dict[str, UUID]
-    fees: FeeSchedule
+    fees: FeeSettings
 
     @classmethod
     def read(cls, session: Session, entries: Sequence[OrderEntry]) -> _Shelf:
@@ -143,7 +143,7 @@ class _Shelf:
             {listing.stockx_listing_id: listing for listing in found if listing.stockx_listing_id},
             {str(key): value for key, value in session.execute(products)},
             {str(key): value for key, value in session.execute(variants)},
-            settings.load(session, FeeSettings).schedule(),
+            settings.load(session, FeeSettings),
         )
 
 
@@ -214,7 +214,7 @@ def _apply(session: Session, order: StockxOrder, entry: OrderEntry, shelf: _Shel
         order.catalog_variant_id = shelf.variants.get(entry.variant.variant_id, order.catalog_variant_id)
     _stamp(order, status.stage, entry.updated_at or now)
     if order.estimated_payout is None and shelf.fees.currency == order.currency and order.sale_price > 0:
-        order.estimated_payout = estimate_payout(order.sale_price, shelf.fees).payout
+        order.estimated_payout = estimate_payout(order.sale_price, shelf.fees.schedule(order.sold_at.date())).payout
     if entry.payout is not None:
         _record_payout(session, order, entry.payout, entry.status)
     _match(session, order, shelf)

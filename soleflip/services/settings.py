@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar, get_type_hints
 
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.fee_tables import published
 from soleflip.domain.fees import FeeSchedule
 from soleflip.domain.pricing import GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
@@ -18,16 +20,27 @@ from soleflip.models import AuditEntry, Setting
 
 @dataclass(frozen=True, slots=True)
 class FeeSettings:
-    """What StockX charges us, for estimates: fractions, and amounts in `currency` (FACTS.md section 8)."""
+    """What StockX charges us, for estimates: fractions, and amounts in `currency` (FACTS.md section 8).
+
+    `level` 1 to 5 takes what StockX publishes for that seller level, less `bonus_rate` where there are bonuses;
+    0 takes `transaction_rate`, `minimum_fee` and `processing_rate` as they are.
+    """
 
     currency: str = "EUR"
+    level: int = 0
+    bonus_rate: Decimal = Decimal("0")
     transaction_rate: Decimal = Decimal("0.09")
     minimum_fee: Decimal = Decimal("5.00")
     processing_rate: Decimal = Decimal("0.03")
     shipping: Decimal = Decimal("4.50")
 
-    def schedule(self) -> FeeSchedule:
-        """Return the schedule that the fee arithmetic takes."""
+    def schedule(self, day: date | None = None) -> FeeSchedule:
+        """Return the schedule that the fee arithmetic takes, as it held on a day; without one, the newest."""
+        if self.level:
+            found = published(
+                day or date.max, self.currency, self.level, bonus_rate=self.bonus_rate, shipping=self.shipping
+            )
+            return found if found.minimum_fee else replace(found, minimum_fee=self.minimum_fee)
         return FeeSchedule(self.currency, self.transaction_rate, self.minimum_fee, self.processing_rate, self.shipping)
 
 
@@ -95,6 +108,8 @@ def save(session: Session, group: type[Group], values: dict[str, Any], *, actor:
     key = next(name for name, cls in GROUPS.items() if cls is group)
     before = load(session, group)
     after = _merge(before, values)
+    if isinstance(after, FeeSettings):
+        after.schedule()  # refuses a level that there is not
     _store(session, key, _plain(before), _plain(after), actor)
     return after
 

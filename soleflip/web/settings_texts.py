@@ -30,6 +30,12 @@ TEXTS: dict[str, dict[str, Text]] = {
         "currency": Text(
             "Currency of the amounts", "The currency you list in.", choices=tuple((code, code) for code in CURRENCIES)
         ),
+        "level": Text(
+            "Seller level",
+            "A level takes what StockX publishes for it; your own figures take the three fields below.",
+            choices=(("0", "My own figures"), *((str(level), f"Level {level}") for level in range(1, 6))),
+        ),
+        "bonus_rate": Text("Bonuses", "Performance bonuses off the fee, from level 3: 0.01 is 1 %.", "fraction"),
         "transaction_rate": Text("Transaction fee", "Your seller level's fee: 0.09 is 9 %.", "fraction"),
         "minimum_fee": Text("Smallest transaction fee", "What StockX takes at least per sale.", "money"),
         "processing_rate": Text("Payment processing", "0.03 is 3 % of the sale price.", "fraction"),

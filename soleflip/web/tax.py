@@ -12,7 +12,7 @@ from flask import Blueprint, Response, flash, g, request, send_file, stream_with
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.tax import TREATMENTS, treatment_of, year_bounds
-from soleflip.services import costs, reports, tax, tax_files
+from soleflip.services import costs, fees, reports, tax, tax_files
 from soleflip.services.costs import CostsResult
 from soleflip.services.reports import ReportResult
 from soleflip.web.htmx import go, page
@@ -43,6 +43,7 @@ def index() -> Response:
         rows=tax.preview(g.session, year, treatment, books, 25),
         missing=tax.with_missing_documents(g.session, year, treatment, books, 25) if found.missing else [],
         meters=tax.meters(found, now()),
+        level=fees.seller_level(g.session, books, now()),
         headers=tax_files.TOTAL_HEADERS,
         cells=tax_files.total_cells,
     )
