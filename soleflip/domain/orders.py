@@ -91,8 +91,9 @@ def needs_detail(
 ) -> bool:
     """Say whether a single-order call is due.
 
-    `detailed` and `payout_from` are the statuses at the last such call and at the last payout we read. A call is made once per stage and only for what that stage shows for the first time: the ship-by date, the
-    tracking number, the payout once verified, and the final payout.
+    `detailed` and `payout_from` are the statuses at the last such call and at the last payout we read. A call is made
+    once per stage and only for what that stage shows for the first time: the ship-by date, the tracking number, the
+    payout once verified, and the final payout.
     """
     status = status_of(raw)
     if detailed is not None and status_of(detailed).stage is status.stage:
