@@ -42,7 +42,7 @@ def run(
     acting = written(read_settings(chosen.settings_type, values))
     if episodes < 1:
         raise InvalidInput("The number of episodes must be at least 1.", field="episodes")
-    market = Market.of(_sales(sales))
+    market = Market.of(read_sales(sales))
     wanted = market.sample(episodes, seed) if starts is None else list(_starts(starts))
     comparison = compare(market, wanted, strategy, values, seed=seed)
     report = summarise(comparison) | {"settings": acting, "seed": seed}
@@ -116,7 +116,8 @@ def _settings(text: str | None) -> Mapping[str, object]:
     return values
 
 
-def _sales(path: Path) -> Iterator[tuple[str, str, date, Decimal]]:
+def read_sales(path: Path) -> Iterator[tuple[str, str, date, Decimal]]:
+    """Yield product, size, day and price in USD of a sales file; raises InvalidInput with file and line."""
     for where, row in _rows(path, SALES_COLUMNS):
         price = _price(row["sale_price_usd"], where)
         yield row["product"].strip(), row["size_us"].strip(), _day(row["sold_on"], where), price

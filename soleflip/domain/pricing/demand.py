@@ -1,7 +1,7 @@
 """What past sales say about the next buyer: around which price, how spread, how often.
 
-The constants were fitted on real sales, on some products and judged on others (docs/pricing.md); they are
-fractions and days, so they hold in any currency.
+The constants in `Fit` come from real sales, fitted on some products and judged on others (docs/pricing.md);
+they are fractions and days, so they hold in any currency.
 """
 
 from __future__ import annotations
@@ -19,22 +19,35 @@ RECENT = 14
 """Sales that tell the level."""
 RECENT_FOR_RATE = 80
 """Sales that tell how often one happens."""
-RANK_FADE = Decimal("0.85")
-"""Weight of a sale against the next newer one."""
-LEVEL_HALF_LIFE = 40
-"""Days after which a sale says half as much about the level."""
-RATE_HALF_LIFE = 12
-"""Days after which a day says half as much about how often a sale happens."""
-RATE_BELIEF_DAYS = Decimal(3)
-RATE_BELIEF = Decimal("0.8")
-"""Before anything is seen: as if three days had brought 0.8 sales each."""
-SPREAD_BELIEF_WEIGHT = Decimal("0.3")
-SPREAD_BELIEF = Decimal("0.04")
-"""Before anything is seen: sales lie 4 % around their level, as heavy as 0.3 of all sales."""
-SPREAD_SCALE = Decimal("0.9")
-SPREAD_OF_AGE = Decimal("0.02")
 OLDEST = Decimal(40)
-"""A last sale of 40 days ago adds 2 % of spread."""
+"""Days after which a last sale adds no more doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What was fitted; the bench fits these on some products and judges them on others."""
+
+    rank_fade: Decimal = Decimal("0.85")
+    """Weight of a sale against the next newer one."""
+    level_half_life: int = 40
+    """Days after which a sale says half as much about the level."""
+    follow_others: Decimal = Decimal(1)
+    """How far a size goes along with what the other sizes did since its sales."""
+    rate_half_life: int = 12
+    """Days after which a day says half as much about how often a sale happens."""
+    rate_belief: Decimal = Decimal("0.8")
+    rate_belief_days: Decimal = Decimal(3)
+    """Before anything is seen: as if three days had brought 0.8 sales each."""
+    spread_belief: Decimal = Decimal("0.04")
+    spread_belief_weight: Decimal = Decimal("0.3")
+    """Before anything is seen: sales lie 4 % around their level, as heavy as 0.3 of all sales."""
+    spread_scale: Decimal = Decimal("0.9")
+    """The spread of the logistic curve for a mean distance of 1."""
+    spread_of_age: Decimal = Decimal("0.02")
+    """Spread added when the last sale is 40 days old."""
+
+
+FITTED = Fit()
 
 _STEPS = 20
 _REACH = 4
@@ -69,7 +82,7 @@ def days_to_wait(per_day: Decimal) -> Decimal:
     return 1 / (per_day * (1 + per_day / 2 * (1 + per_day / 3 * (1 + per_day / 4 * (1 + per_day / 5)))))
 
 
-def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date) -> Demand:
+def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date, fit: Fit = FITTED) -> Demand:
     """Estimate the demand of one size from at least one past sale.
 
     1. Each recent sale is moved by what the other sizes did since, then weighted by rank and age.
@@ -78,18 +91,19 @@ def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date) 
     """
     recent = history[-RECENT:][::-1]
     moves = _moves(recent, others, today)
-    fade = _fade(LEVEL_HALF_LIFE)
+    fade = _fade(fit.level_half_life)
     prices, weights, rank = [], [], Decimal(1)
     for sale in recent:
-        prices.append(sale.price * (1 + moves[sale.on]))
+        prices.append(sale.price * (1 + fit.follow_others * moves[sale.on]))
         weights.append(rank * fade[_age(sale.on, today)])
-        rank *= RANK_FADE
+        rank *= fit.rank_fade
     total = sum(weights, ZERO)
     level = sum((price * weight for price, weight in zip(prices, weights, strict=True)), ZERO) / total
     apart = sum((abs(price - level) * weight for price, weight in zip(prices, weights, strict=True)), ZERO)
-    spread = (apart / total / level + SPREAD_BELIEF_WEIGHT * SPREAD_BELIEF) / (1 + SPREAD_BELIEF_WEIGHT)
+    spread = (apart / total / level + fit.spread_belief_weight * fit.spread_belief) / (1 + fit.spread_belief_weight)
     staleness = min(Decimal(_age(recent[0].on, today)), OLDEST) / OLDEST
-    return Demand(level, SPREAD_SCALE * spread + SPREAD_OF_AGE * staleness, _rate(history, today))
+    spread = fit.spread_scale * spread + fit.spread_of_age * staleness
+    return Demand(level, spread, _rate(history, today, fit))
 
 
 def _moves(recent: Sequence[PastSale], others: OtherSizes | None, today: date) -> dict[date, Decimal]:
@@ -98,12 +112,12 @@ def _moves(recent: Sequence[PastSale], others: OtherSizes | None, today: date) -
     return dict(zip(days, moves, strict=True))
 
 
-def _rate(history: Sequence[PastSale], today: date) -> Decimal:
+def _rate(history: Sequence[PastSale], today: date, fit: Fit) -> Decimal:
     counted = history[-RECENT_FOR_RATE:]
-    fade = _fade(RATE_HALF_LIFE)
+    fade = _fade(fit.rate_half_life)
     sales = sum((fade[_age(sale.on, today)] for sale in counted), ZERO)
-    days = _faded_days(RATE_HALF_LIFE)[_age(counted[0].on, today)]
-    return (sales + RATE_BELIEF_DAYS * RATE_BELIEF) / (days + RATE_BELIEF_DAYS)
+    days = _faded_days(fit.rate_half_life)[_age(counted[0].on, today)]
+    return (sales + fit.rate_belief_days * fit.rate_belief) / (days + fit.rate_belief_days)
 
 
 _LONGEST = 400

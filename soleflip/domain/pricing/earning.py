@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from soleflip.domain.fees import unrounded_payout
 from soleflip.domain.money import ZERO, cents, whole_down
-from soleflip.domain.pricing.demand import Demand, days_to_wait, expect
+from soleflip.domain.pricing.demand import FITTED, Demand, Fit, days_to_wait, expect
 from soleflip.domain.pricing.facts import PricingInput, Proposal
 from soleflip.domain.pricing.settings import setting
 from soleflip.domain.pricing.strategies import CompetitiveSettings, competitive
@@ -16,6 +16,8 @@ from soleflip.domain.pricing.strategies import CompetitiveSettings, competitive
 HUNDRED = Decimal(100)
 SEARCH_SPREADS = Decimal(3)
 """Asks are searched so many spreads around the level."""
+NEAR = Decimal("0.015")
+"""An ask is rounded by at most 1.5 %."""
 TENTH = Decimal("0.1")
 
 
@@ -40,6 +42,9 @@ class EarningSettings:
     behind_rivals: Decimal = setting(
         Decimal(50), "Demand behind a rival", "percent", note="for an ask not below the lowest", lowest=1, highest=100
     )
+    round_to: int = setting(
+        5, "Round to", "count", note="buyers' prices gather at round numbers; 1 turns this off", lowest=1, highest=100
+    )
     sells_into_bid: bool = setting(True, "May sell into the bid", "flag", note="when the bid pays more than waiting")
 
 
@@ -59,14 +64,17 @@ class _Choice:
     worth: Decimal
 
 
-def earn(settings: EarningSettings, given: PricingInput) -> Proposal:
+def earn(settings: EarningSettings, given: PricingInput, fit: Fit = FITTED) -> Proposal:
     """Propose the ask whose payout less the cost of waiting for its buyer is highest."""
     if len(given.history) < settings.fewest_sales:
         return _without_history(settings, given)
-    demand = expect(given.history, given.others, given.now.date())
+    demand = expect(given.history, given.others, given.now.date(), fit)
     cost = demand.level if given.cost is None else given.cost
     daily = (settings.day_value * demand.level + settings.holding * cost) / HUNDRED
     best = _best(demand, daily, settings, given)
+    round_ask = _rounded(best.ask, settings, given)
+    if round_ask != best.ask:
+        best = _choice(round_ask, demand, daily, settings, given)
     bid = _bid(settings, given)
     if bid is not None and unrounded_payout(bid, given.fees) >= best.worth:
         reason = f"Sell into the highest bid of {bid}: waiting for {best.ask} would be worth less."
@@ -99,6 +107,15 @@ def _best(demand: Demand, daily: Decimal, settings: EarningSettings, given: Pric
     if given.rival_lowest is not None and given.rival_lowest > 1:
         tried.append(_choice(whole_down(given.rival_lowest - 1), demand, daily, settings, given))
     return max(tried, key=_worth)
+
+
+def _rounded(ask: Decimal, settings: EarningSettings, given: PricingInput) -> Decimal:
+    """Return the nearest round ask when it is near and does not give up the place below a rival."""
+    over = ask % settings.round_to
+    near = ask - over if over * 2 <= settings.round_to else ask - over + settings.round_to
+    is_near = abs(near - ask) <= ask * NEAR
+    gives_way = given.rival_lowest is not None and ask < given.rival_lowest <= near
+    return near if is_near and near > 0 and not gives_way else ask
 
 
 def _steps(lowest: Decimal, highest: Decimal, step: Decimal) -> Iterator[Decimal]:
