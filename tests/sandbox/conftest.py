@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +17,7 @@ import requests
 from openapi_schema_validator import OAS30Validator
 
 from soleflip.sandbox import API_KEY, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, document
-from tests.conftest import Sandbox, running_sandbox
+from tests.conftest import PROJECT, Sandbox, running_sandbox, wait_for
 
 FEED = """\
 product_name,brand_name,ean,Fashion:size,search_price,currency,description,merchant_category
@@ -129,6 +133,22 @@ def teach(sandbox: Sandbox, feed: str) -> dict[str, int]:
     assert answer.status_code == 200, answer.text
     report: dict[str, int] = answer.json()
     return report
+
+
+def start(database: Path, port: int) -> subprocess.Popen[bytes]:
+    """A sandbox process without limits that the test ends by `kill`."""
+    log = database.with_suffix(".log")
+    command = [sys.executable, "-m", "soleflip.sandbox", "--database", str(database), "run", "--control", "--no-limits"]
+    with log.open("wb") as out:
+        process = subprocess.Popen([*command, "--port", str(port)], cwd=PROJECT, stdout=out, stderr=out)
+    wait_for(f"http://127.0.0.1:{port}/_sandbox/healthz", process, log)
+    return process
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process as a power cut would."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @pytest.fixture

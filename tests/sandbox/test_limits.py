@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import psutil
 import requests
 
-from tests.conftest import running_sandbox
-from tests.sandbox.conftest import Caller
+from tests.conftest import Sandbox, free_port, running_sandbox
+from tests.sandbox.conftest import FEED, Caller, kill, start, teach
 
 
 def test_two_requests_within_a_sandbox_second_are_one_too_many(caller: Caller) -> None:
@@ -22,14 +23,17 @@ def test_two_requests_within_a_sandbox_second_are_one_too_many(caller: Caller) -
     caller.get("/selling/listings")
 
 
-def test_sixty_requests_a_second_fit_into_a_clock_sixty_times_as_fast(tmp_path: Path) -> None:
-    with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "60") as sandbox:
+def test_the_limit_runs_on_the_sandbox_clock(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "600") as sandbox:
         caller = Caller(sandbox).connect()
         for _ in range(10):
-            time.sleep(1 / 40)
+            time.sleep(0.05)
             caller.get("/selling/listings")
         sandbox.control("clock", speed=0.001)
+        caller.session.get(f"{sandbox.api_url}/selling/listings", timeout=5)
         caller.get("/selling/listings", expect=429)
+        sandbox.control("clock", step=1)
+        caller.get("/selling/listings")
 
 
 def test_jitter_is_forgiven_on_a_fast_clock_but_the_rate_holds(tmp_path: Path) -> None:
@@ -96,15 +100,20 @@ def test_the_log_tells_when_and_what_and_how_it_ended(caller: Caller) -> None:
     assert caller.sandbox.look("requests", after=one["n"]) == [two]
 
 
-def test_without_limits_three_hundred_requests_a_second_are_answered(caller: Caller) -> None:
-    product = caller.get("/catalog/search", query="AB1234-100")["products"][0]["productId"]
-    url = f"{caller.sandbox.api_url}/catalog/products/{product}/market-data"
-
-    def rate() -> float:
-        start = time.perf_counter()
-        for _ in range(100):
-            caller.session.get(url, timeout=10)
-        return 100 / (time.perf_counter() - start)
-
-    # The best of several, since other processes of the test run share the machine.
-    assert max(rate() for _ in range(6)) >= 300
+def test_three_hundred_requests_take_less_than_a_second_of_work(tmp_path: Path) -> None:
+    port = free_port()
+    process = start(tmp_path / "world.sqlite", port)
+    try:
+        sandbox = Sandbox(f"http://127.0.0.1:{port}/v2", f"http://127.0.0.1:{port}", tmp_path)
+        teach(sandbox, FEED)
+        caller = Caller(sandbox).connect()
+        product = caller.get("/catalog/search", query="AB1234-100")["products"][0]["productId"]
+        url = f"{sandbox.api_url}/catalog/products/{product}/market-data"
+        # The work is counted rather than the time, since other processes of the test run share the machine.
+        watched = psutil.Process(process.pid)
+        before = sum(watched.cpu_times()[:2])
+        for _ in range(300):
+            assert caller.session.get(url, timeout=10).status_code == 200
+        assert sum(watched.cpu_times()[:2]) - before < 1.0
+    finally:
+        kill(process)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +9,10 @@ import pytest
 import requests
 
 from soleflip.sandbox import StoreUnusable, seed_world, serve
-from tests.conftest import PROJECT, Sandbox, free_port, wait_for
-from tests.sandbox.conftest import FEED, Caller, teach
+from tests.conftest import Sandbox, free_port
+from tests.sandbox.conftest import FEED, Caller, kill, start, teach
 
 START = "2030-01-01T00:00:00Z"
-
-
-def start(database: Path, port: int) -> subprocess.Popen[bytes]:
-    log = database.with_suffix(".log")
-    command = [sys.executable, "-m", "soleflip.sandbox", "--database", str(database), "run", "--control", "--no-limits"]
-    with log.open("wb") as out:
-        process = subprocess.Popen([*command, "--port", str(port)], cwd=PROJECT, stdout=out, stderr=out)
-    wait_for(f"http://127.0.0.1:{port}/_sandbox/healthz", process, log)
-    return process
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def live(caller: Caller, day: int) -> None:
