@@ -51,6 +51,11 @@ class RunView:
         return self.run.kind == "list" and not self.is_open and self.counts.get("failed", 0) > 0
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether the run failed with something left to send, for instance because writes were stopped."""
+        return self.run.state == "failed" and any(row.state in OPEN for row in self.rows)
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is something to take back: listings that are up, or prices that were changed."""
         if self.is_open:

@@ -25,7 +25,6 @@ from soleflip.models import (
     PricingHistory,
     Product,
     Quote,
-    Run,
     RunLine,
     StockxListing,
 )
@@ -243,18 +242,3 @@ def _proposal_sentence(work: Work) -> str:
             )
     verb = "would change" if work.params.get("dry_run") else "wait for your approval"
     return f"{counts['looked_at']} looked at, {counts['to_change']} {verb}, {counts['kept']} kept."
-
-
-def approve(session: Session, run_id: UUID, change_ids: Sequence[UUID] | None, *, new_run: Run) -> int:
-    """Let proposals of a run go out under a new run, all or some; returns how many. The gate looks again on the way."""
-    query = update(ListingChange).where(ListingChange.run_id == run_id, ListingChange.state == "proposed")
-    if change_ids is not None:
-        query = query.where(ListingChange.id.in_(change_ids))
-    approved = session.scalars(query.values(state="waiting", run_id=new_run.id).returning(ListingChange.id)).all()
-    return len(approved)
-
-
-def reject(session: Session, run_id: UUID) -> int:
-    """Drop every proposal of a run; returns how many."""
-    query = update(ListingChange).where(ListingChange.run_id == run_id, ListingChange.state == "proposed")
-    return len(session.scalars(query.values(state="cancelled").returning(ListingChange.id)).all())

@@ -170,6 +170,17 @@ def request_cancel(session: Session, run_id: UUID) -> Run:
     return run
 
 
+def reopen(session: Session, run_id: UUID) -> Run:
+    """Queue a failed run once more from where it stands; raises Conflict for one that did not fail."""
+    run = session.get(Run, run_id, with_for_update=True)
+    if run is None or run.state != "failed":
+        raise Conflict("Only a run that failed can go on.")
+    run.state, run.attempts, run.retry_at, run.finished_at, run.error = "queued", 0, None, None, None
+    run.cancel_requested, run.message = False, "Goes on where it stopped."
+    session.flush()
+    return run
+
+
 def latest(session: Session, limit: int = 10, kind: str | None = None) -> Sequence[Run]:
     """Return the newest runs, newest first."""
     query = select(Run).order_by(Run.created_at.desc()).limit(limit)

@@ -20,6 +20,7 @@ from soleflip.services import (
     listings,
     opportunities,
     placing,
+    runs,
     wishes,
 )
 from soleflip.services.asks import Preview
@@ -84,6 +85,13 @@ def retry(run_id: UUID) -> Response:
     run = wishes.retry_failed(g.session, run_id, actor=actor(), now=now())
     wake_after_commit(run)
     return go(url_for("listings.show_run", run_id=run.id))
+
+
+@bp.post("/runs/<uuid:run_id>/go-on")
+def go_on(run_id: UUID) -> Response:
+    """Let a run that failed half-way go on where it stopped."""
+    wake_after_commit(runs.reopen(g.session, run_id))
+    return go(url_for("listings.show_run", run_id=run_id))
 
 
 @bp.post("/runs/<uuid:run_id>/undo")

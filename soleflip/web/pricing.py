@@ -1,0 +1,103 @@
+"""Pricing: strategies and their results, guard rails, repricing by button, and proposals to approve."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, g, request, url_for
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.pricing import GuardSettings, strategy_named, written
+from soleflip.services import pricing_overview, proposals, settings
+from soleflip.services.settings import PricingSettings
+from soleflip.web.htmx import go, page
+from soleflip.web.pricing_forms import setting_fields
+from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
+
+bp = Blueprint("pricing", __name__, url_prefix="/pricing")
+
+MODES: dict[str, dict[str, bool]] = {"now": {}, "dry_run": {"dry_run": True}, "approve": {"approve": True}}
+
+
+@bp.get("")
+def index() -> Response:
+    """Show strategies, guard rails, proposals and the last runs."""
+    return _show()
+
+
+@bp.post("/run")
+def run() -> Response:
+    """Reprice now, try it without sending, or make proposals that wait for approval."""
+    mode = request.form.get("mode", "")
+    if mode not in MODES:
+        raise InvalidInput("Choose how to reprice: now, as a trial, or for approval.")
+    started = start_run("reprice", dict(MODES[mode]))
+    return go(url_for("listings.show_run", run_id=started.id))
+
+
+@bp.post("/proposals")
+def decide() -> Response:
+    """Approve or drop proposals: the ticked ones, or all of them."""
+    act = request.form.get("act", "")
+    ids = None if act.endswith("_all") else _ids()
+    if act.startswith("approve"):
+        run = proposals.approve(g.session, ids, actor=actor())
+        wake_after_commit(run)
+        return go(url_for("listings.show_run", run_id=run.id))
+    count = proposals.reject(g.session, ids)
+    flash(f"{count} {'proposal' if count == 1 else 'proposals'} dropped; those prices stay.", "info")
+    return go(url_for("pricing.index"))
+
+
+@bp.post("/defaults")
+def defaults() -> Response:
+    """Store the strategy of new listings and how long an ask is put up."""
+    try:
+        strategy_named(request.form.get("strategy", ""))
+        settings.save(g.session, PricingSettings, request.form.to_dict(), actor=actor())
+    except InvalidInput as error:
+        return _show(status=422, defaults_error=error)
+    flash("Saved. New listings use it from now on.", "success")
+    return go(url_for("pricing.index", _anchor="defaults"))
+
+
+@bp.post("/guards")
+def guards() -> Response:
+    """Store the guard rails."""
+    typed = {name: value for name, value in request.form.items() if name != "csrf_token"}
+    try:
+        settings.save_guards(g.session, typed, actor=actor())
+    except InvalidInput as error:
+        return _show(status=422, typed=typed, guards_error=error)
+    flash("Saved. Every price passes these rails from now on.", "success")
+    return go(url_for("pricing.index", _anchor="guards"))
+
+
+def _show(
+    *,
+    status: int = 200,
+    typed: dict[str, str] | None = None,
+    guards_error: InvalidInput | None = None,
+    defaults_error: InvalidInput | None = None,
+) -> Response:
+    view = pricing_overview.view(g.session, runtime().books, now())
+    fields = setting_fields(GuardSettings, typed or written(view.guards), guards_error, prefix="guard-")
+    return page(
+        "pricing/page.html",
+        "pricing/_board.html",
+        status=status,
+        view=view,
+        fields=fields,
+        guards_error=guards_error,
+        defaults_error=defaults_error,
+    )
+
+
+def _ids() -> list[UUID]:
+    try:
+        ids = [UUID(text) for text in request.form.getlist("ids")]
+    except ValueError as error:
+        raise InvalidInput("The selection can't be read. Reload the page and select again.") from error
+    if not ids:
+        raise InvalidInput("Select at least one proposal.")
+    return ids

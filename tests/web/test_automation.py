@@ -1,0 +1,62 @@
+"""The Automation page: stop with a reason, resume, and the timetable."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from soleflip.models import ListingChange, Run, StopSwitch
+from tests.web.conftest import post
+from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_variant
+
+__all__ = ["book"]
+
+
+def test_the_page_opens_in_three_ways(browser):
+    plain, part, restored = (browser.get("/automation", headers=head) for head in ({}, FRAGMENT, RESTORE))
+    assert plain.text.startswith("<!doctype html>")
+    assert restored.text.startswith("<!doctype html>")
+    assert part.text.lstrip().startswith('<div id="automation-board">')
+    assert "Reprice live listings" in plain.text
+
+
+def test_stop_says_who_and_why_and_resume_lets_writes_go_on(browser, book):
+    stopped = post(browser, "/automation/stop", reason="Prices look wrong")
+    assert stopped.status_code == 303
+    page = browser.get("/automation").text
+    assert "Stopped by operator@soleflip.test" in page
+    assert "Prices look wrong" in page
+    assert post(browser, "/automation/resume").status_code == 303
+    with book() as session:
+        assert session.get_one(StopSwitch, 1).is_stopped is False
+
+
+def test_resuming_lets_halted_runs_go_on_when_asked(browser, book):
+    with book() as session:
+        listing = make_listing(session, make_variant(session))
+        run = Run(kind="change", actor="t", params={}, counts={}, state="failed", attempts=3, error="stopped")
+        session.add(run)
+        session.flush()
+        session.add(ListingChange(listing_id=listing.id, run_id=run.id, kind="deactivate", state="waiting", inputs={}))
+        key = run.id
+    post(browser, "/automation/stop", reason="look")
+    assert "These runs stood still half-way" in browser.get("/automation").text
+    post(browser, "/automation/resume")
+    with book() as session:
+        assert session.get_one(Run, key).state == "failed"
+    post(browser, "/automation/stop", reason="look again")
+    post(browser, "/automation/resume", go_on="1")
+    with book() as session:
+        run = session.get_one(Run, key)
+        assert (run.state, run.attempts, run.error) == ("queued", 0, None)
+
+
+def test_a_line_of_the_timetable_starts_now(browser, book):
+    answer = post(browser, "/automation/run", kind="listing_sync")
+    assert answer.status_code == 303
+    with book() as session:
+        assert session.scalars(select(Run.kind)).all() == ["listing_sync"]
+    assert post(browser, "/automation/run", kind="list").status_code == 422
+
+
+def test_a_viewer_can_not_stop(signed_in):
+    assert post(signed_in("viewer"), "/automation/stop", reason="x").status_code == 403

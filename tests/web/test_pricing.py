@@ -1,0 +1,117 @@
+"""The Pricing page: defaults, guard rails, three ways to reprice, and proposals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from soleflip.models import ListingChange, Run
+from soleflip.runtime import system_clock
+from soleflip.services import settings
+from soleflip.services.settings import PricingSettings
+from tests.web.conftest import post
+from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_variant
+
+__all__ = ["book"]
+
+
+def propose(session: Any, listing: Any, price: str, *, hours_ago: int = 0) -> ListingChange:
+    """A proposal of a new price for a listing."""
+    change = ListingChange(
+        listing_id=listing.id,
+        kind="price",
+        state="proposed",
+        old_price=listing.ask_price,
+        new_price=Decimal(price),
+        sentence=f"One under the lowest ask, so {price}.",
+        inputs={},
+        created_at=system_clock() - timedelta(hours=hours_ago),
+    )
+    session.add(change)
+    session.flush()
+    return change
+
+
+def test_the_page_opens_in_three_ways(browser):
+    plain, part, restored = (browser.get("/pricing", headers=head) for head in ({}, FRAGMENT, RESTORE))
+    assert plain.text.startswith("<!doctype html>")
+    assert restored.text.startswith("<!doctype html>")
+    assert part.text.lstrip().startswith('<div id="pricing-board">')
+    for words in ("Competitive", "Guard rails", "No repricing yet"):
+        assert words in plain.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "params"), [("now", {}), ("dry_run", {"dry_run": True}), ("approve", {"approve": True})]
+)
+def test_there_are_three_ways_to_reprice(browser, book, mode, params):
+    assert post(browser, "/pricing/run", mode=mode).status_code == 303
+    with book() as session:
+        run = session.scalars(select(Run)).one()
+        assert (run.kind, run.params) == ("reprice", params)
+
+
+def test_guard_rails_are_stored_and_a_wrong_one_is_refused_at_its_field(browser, book):
+    assert post(browser, "/pricing/guards", min_roi="7.5", max_age_minutes="30").status_code == 303
+    with book() as session:
+        guards = settings.load_guards(session)
+        assert (guards.min_roi, guards.max_age_minutes) == (Decimal("7.5"), 30)
+    wrong = post(browser, "/pricing/guards", min_roi="much", max_age_minutes="45")
+    assert wrong.status_code == 422
+    assert "Least ROI must be a number" in wrong.text
+    assert 'value="45"' in wrong.text
+    with book() as session:
+        assert settings.load_guards(session).max_age_minutes == 30
+
+
+def test_the_strategy_of_new_listings_is_chosen(browser, book):
+    assert post(browser, "/pricing/defaults", strategy="hold", expires_after_days="14").status_code == 303
+    with book() as session:
+        assert settings.load(session, PricingSettings) == PricingSettings("hold", 14)
+    assert post(browser, "/pricing/defaults", strategy="magic", expires_after_days="14").status_code == 422
+
+
+def test_ticked_proposals_go_out_and_the_others_wait(browser, book):
+    with book() as session:
+        one, two = (propose(session, make_listing(session, make_variant(session)), "109").id for _ in range(2))
+    assert "2 prices wait for your word" in browser.get("/pricing").text
+    assert post(browser, "/pricing/proposals", act="approve", ids=str(one)).status_code == 303
+    with book() as session:
+        assert session.get_one(ListingChange, one).state == "waiting"
+        assert session.get_one(ListingChange, two).state == "proposed"
+        run = session.scalars(select(Run)).one()
+        assert (run.kind, session.get_one(ListingChange, one).run_id) == ("change", run.id)
+
+
+def test_of_two_proposals_for_a_listing_the_newer_counts(browser, book):
+    with book() as session:
+        listing = make_listing(session, make_variant(session))
+        old, new = propose(session, listing, "105", hours_ago=5).id, propose(session, listing, "108").id
+    page = browser.get("/pricing").text
+    assert "so 108." in page
+    assert "so 105." not in page
+    assert post(browser, "/pricing/proposals", act="approve_all").status_code == 303
+    with book() as session:
+        assert session.get_one(ListingChange, new).state == "waiting"
+        assert session.get_one(ListingChange, old).state == "cancelled"
+
+
+def test_a_proposal_waits_while_its_listing_is_being_changed(browser, book):
+    with book() as session:
+        listing = make_listing(session, make_variant(session))
+        key = propose(session, listing, "105").id
+        session.add(ListingChange(listing_id=listing.id, kind="deactivate", state="sending", inputs={}))
+    assert post(browser, "/pricing/proposals", act="approve", ids=str(key)).status_code == 409
+
+
+def test_proposals_are_dropped(browser, book):
+    with book() as session:
+        key = propose(session, make_listing(session, make_variant(session)), "109").id
+    assert post(browser, "/pricing/proposals", act="reject_all").status_code == 303
+    with book() as session:
+        assert session.get_one(ListingChange, key).state == "cancelled"
+    assert post(browser, "/pricing/proposals", act="approve").status_code == 422
