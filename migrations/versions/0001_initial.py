@@ -320,6 +320,22 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_batches_run_id"), "batches", ["run_id"], unique=False, schema="selling")
     op.create_table(
+        "api_answers",
+        sa.Column("token_id", sa.UUID(), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("content_type", sa.String(length=100), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["auth.api_tokens.id"], name=op.f("fk_api_answers_token_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_id", "key", name=op.f("pk_api_answers")),
+        schema="auth",
+    )
+    op.create_index("ix_api_answers_created_at", "api_answers", ["created_at"], unique=False, schema="auth")
+    op.create_table(
         "feed_refusals",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("import_id", sa.UUID(), nullable=False),
@@ -1056,6 +1072,8 @@ def downgrade() -> None:
     op.drop_table("style_codes", schema="products")
     op.drop_index(op.f("ix_feed_refusals_import_id"), table_name="feed_refusals", schema="integration")
     op.drop_table("feed_refusals", schema="integration")
+    op.drop_index("ix_api_answers_created_at", table_name="api_answers", schema="auth")
+    op.drop_table("api_answers", schema="auth")
     op.drop_index(op.f("ix_batches_run_id"), table_name="batches", schema="selling")
     op.drop_table("batches", schema="selling")
     op.drop_index("ix_products_style_key", table_name="products", schema="products")

@@ -1,6 +1,6 @@
 """Tables, nothing clever. Importing this package registers them all."""
 
-from soleflip.models.accounts import ApiToken, StockxConnection, User
+from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
 from soleflip.models.automation import Decision, Rule, StopSwitch
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, StockxBatch, StockxListing
@@ -20,6 +20,7 @@ from soleflip.models.runs import AuditEntry, Run, RunLine, Setting
 from soleflip.models.stock import Item, Purchase
 
 __all__ = [
+    "ApiAnswer",
     "ApiToken",
     "AuditEntry",
     "Brand",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -46,6 +46,24 @@ class ApiToken(Base):
     created_at: Mapped[Created]
 
     user: Mapped[User] = relationship()
+
+
+class ApiAnswer(Base):
+    """What an API request with an Idempotency-Key was answered, kept for a day; `fingerprint` is of the request.
+
+    Written in the transaction of what the request did: either both are there or neither is.
+    """
+
+    __tablename__ = "api_answers"
+    __table_args__ = (Index("ix_api_answers_created_at", "created_at"), {"schema": "auth"})
+
+    token_id: Mapped[UUID] = mapped_column(ForeignKey("auth.api_tokens.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    content_type: Mapped[str] = mapped_column(String(100))
+    body: Mapped[bytes]
+    created_at: Mapped[Created]
 
 
 class StockxConnection(Base):
