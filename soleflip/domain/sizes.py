@@ -24,8 +24,8 @@ SYSTEMS = {
 """Every size system we know; `us` alone says neither men nor women and therefore names no single size."""
 
 # The smallest and largest size that exists in a system, from a newborn's to the largest of any shop.
-_RANGES = {"eu": (15, 56), "us": (0, 24), "us m": (3, 24), "us w": (3, 24), "us y": (1, 8), "us c": (0, 14)} | {
-    "uk": (0, 22),
+_RANGES = {"eu": (15, 56), "us": (1, 24), "us m": (3, 24), "us w": (3, 24), "us y": (1, 8), "us c": (1, 14)} | {
+    "uk": (1, 22),
     "cm": (7, 40),
 }
 _LETTERS = {"XXS", "XS", "S", "M", "L", "XL", "XXL", "XXXL", "2XL", "3XL", "4XL"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, flash, g, request, url_for
+from flask import Blueprint, Response, abort, g, request, url_for
 from werkzeug.datastructures import FileStorage
 from werkzeug.utils import secure_filename
 
@@ -124,7 +124,6 @@ def _start(entry: FeedImport, mapping: FeedMapping | None = None) -> Response:
     params = {"import_id": str(entry.id), "path": str(_path(entry))}
     run = start_run("feed_import", params | ({"mapping": mapping.stored()} if mapping else {}))
     entry.run_id = run.id
-    flash(f"{entry.filename} is being read.", "info")
     return go(url_for("imports.show", import_id=entry.id))
 
 
