@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests share the cores by file; PARALLEL= runs them one by one.
+PARALLEL ?= -n logical --maxprocesses 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -15,7 +17,7 @@ run: .venv/.run ## Run the whole cockpit until Ctrl-C (PORT=8000)
 	@$(BIN)/python app.py
 
 test: .venv/.test ## Run all tests, browser included (ARGS="-k listing" for some)
-	@browser="$$(.ci/browser)" && SOLEFLIP_CHROMIUM="$$browser" $(BIN)/python -m pytest $(ARGS)
+	@browser="$$(.ci/browser)" && SOLEFLIP_CHROMIUM="$$browser" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: .venv/.test ## Check style, types, floors and templates
 	$(BIN)/ruff check .
