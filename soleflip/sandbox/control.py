@@ -18,6 +18,7 @@ from .seed import learn
 from .world import World, as_dict
 
 _FAR = 20 * 366 * 86_400
+MOST_PRICE = 1_000_000_000
 
 
 def answer(world: World, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Any:
@@ -34,7 +35,7 @@ def answer(world: World, method: str, path: str, query: dict[str, str], headers:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ApiError(400, "The body is not valid JSON") from None
     if not isinstance(value, dict):
         raise ApiError(400, "The body must be an object")
@@ -76,7 +77,7 @@ def _set_clock(world: World, key: str, given: dict[str, Any]) -> Any:
 
 
 def _number(given: dict[str, Any], name: str, low: float, high: float) -> float:
-    value = given[name]
+    value = given.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ApiError(400, f"{name} must be a number between {low:g} and {high:g}")
     return float(value)
@@ -133,7 +134,9 @@ def _set_book(world: World, key: str, given: dict[str, Any]) -> Any:
         raise ApiError(400, f"Unknown: {', '.join(sorted(unknown))}. Known: asks, bids, level, buyers_per_week")
     for name in ("asks", "bids"):
         prices = given.get(name, [])
-        if not isinstance(prices, list) or any(type(price) is not int or price < 1 for price in prices):
+        if not isinstance(prices, list) or any(
+            type(price) is not int or not 1 <= price <= MOST_PRICE for price in prices
+        ):
             raise ApiError(400, f"{name} must be a list of whole euros")
     if "level" in given:
         variant.level = book.fair = _number(given, "level", 1, 1_000_000)
@@ -145,6 +148,8 @@ def _set_book(world: World, key: str, given: dict[str, Any]) -> Any:
         book.bids = [[price, world.at] for price in sorted(given["bids"], reverse=True)]
     world.touch(variant)
     world.touch(book)
+    for _, _, listing_id in sorted(world.own_asks(key)):
+        listings.meet_bids(world, world.listings[listing_id])
     return _get_book(world, key, {})
 
 
@@ -156,14 +161,19 @@ def _variant(world: World, key: Any) -> Any:
 
 def _bid(world: World, key: str, given: dict[str, Any]) -> Any:
     """Place a bid on `variantId` of `amount` in `currencyCode` (EUR); it buys the cheapest ask that it reaches."""
-    variant, currency = _variant(world, given.get("variantId")), given.get("currencyCode", "EUR")
-    if currency not in PER_EURO:
-        raise ApiError(400, f"currencyCode must be one of {', '.join(PER_EURO)}")
-    euros = round(in_euros(int(_number(given, "amount", 1, 10**9)), currency))
+    variant, currency = _variant(world, given.get("variantId")), _currency(given)
+    euros = round(in_euros(int(_number(given, "amount", 1, MOST_PRICE)), currency))
     book = world.book(variant.variant_id)
     sale = place_bid(book, world.own_asks(variant.variant_id), max(1, euros), world.at)
     world.touch(book)
     return _sold(world, sale)
+
+
+def _currency(given: dict[str, Any]) -> str:
+    currency = given.get("currencyCode", "EUR")
+    if not isinstance(currency, str) or currency not in PER_EURO:
+        raise ApiError(400, f"currencyCode must be one of {', '.join(PER_EURO)}")
+    return currency
 
 
 def _purchase(world: World, key: str, given: dict[str, Any]) -> Any:
@@ -196,12 +206,13 @@ def _listing(world: World, key: Any) -> Listing:
 def _change_listing(world: World, key: str, given: dict[str, Any]) -> Any:
     """Change a listing behind the client's back: `amount`, `action` deactivate, activate, delete, expire."""
     listing, action = _listing(world, key), given.get("action")
+    _currency(given)
     if action == "expire":
         listing.expires = world.at
         listings.expire(world, key, world.at)
         return as_dict(listing)
     kinds = {None: "UPDATE", "deactivate": "DEACTIVATE", "activate": "ACTIVATE", "delete": "DELETE"}
-    if action not in kinds:
+    if not isinstance(action, str | None) or action not in kinds:
         raise ApiError(400, "action must be deactivate, activate, delete or expire")
     listings.check(world, listing, kinds[action])
     body: dict[str, Any] = {name: str(given[name]) for name in ("amount", "currencyCode", "expiresAt") if name in given}
@@ -253,8 +264,8 @@ def _tokens(world: World, key: str, given: dict[str, Any]) -> Any:
 def _seed_path(world: World, key: str, given: dict[str, Any]) -> Any:
     try:
         return _seed(world, Path(str(given.get("path"))).read_bytes(), str(given.get("currency", "EUR")))
-    except OSError as error:
-        raise ApiError(400, f"The feed cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ApiError(400, f"The feed cannot be read: {error}") from None
 
 
 def _seed(world: World, body: bytes, currency: str = "EUR") -> Any:

@@ -201,7 +201,7 @@ def apply(world: World, listing: Listing, kind: str, wish: dict[str, Any]) -> No
         _go_live(world, listing)
     elif is_live(listing):
         listing.ask_updated = world.at
-        _meet_bids(world, listing)
+        meet_bids(world, listing)
 
 
 def _set_terms(world: World, listing: Listing, wish: dict[str, Any]) -> None:
@@ -230,10 +230,10 @@ def _go_live(world: World, listing: Listing) -> None:
     world.schedule(listing.expires, "expiry", listing.listing_id)
     world.touch(book)
     world.plan_book(book)
-    _meet_bids(world, listing)
+    meet_bids(world, listing)
 
 
-def _meet_bids(world: World, listing: Listing) -> None:
+def meet_bids(world: World, listing: Listing) -> None:
     """An ask at or below the highest bid sells at once, at the price of the bid that waited."""
     book = world.books[listing.variant_id]
     if book.bids and book.bids[0][0] >= in_euros(listing.amount, listing.currency):

@@ -14,6 +14,14 @@ REFRESH_TOKEN = "sandbox-refresh"  # noqa: S105 - likewise
 AUDIENCE = "gateway.stockx.com"
 
 
+_CHOICES = {
+    "parallel_operations": ("refuse", "allow"),
+    "omitted_on_update": ("documented", "keep"),
+    "list_payout": ("when_paid", "always", "never"),
+    "payout_of_failed_orders": ("unchanged", "zero"),
+}
+
+
 @dataclass(slots=True)
 class Settings:
     """Times are sandbox seconds unless the name says otherwise; shares are probabilities between 0 and 1."""
@@ -77,11 +85,22 @@ class Settings:
             if kind is float and not math.isfinite(value):
                 raise ValueError(f"Setting {name} takes a finite number.")
             checked[name] = value
-        if not 1 <= checked.get("seller_level", 1) <= 5:
-            raise ValueError("Setting seller_level takes 1 to 5.")
+            if name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"Setting {name} takes {' or '.join(_CHOICES[name])}.")
+            low, high = _bounds(name)
+            if kind in (int, float) and not low <= value <= high:
+                raise ValueError(f"Setting {name} takes {low:g} to {high:g}.")
         for name, value in checked.items():
             setattr(self, name, value)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""
         return dataclasses.asdict(self)
+
+
+def _bounds(name: str) -> tuple[float, float]:
+    if name == "seller_level":
+        return 1, 5
+    if name == "ship_after_hours":
+        return -1, 10_000
+    return 0, {"days": 1000.0, "hours": 10_000.0}.get(name.rpartition("_")[2], 1e9)

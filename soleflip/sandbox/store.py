@@ -26,6 +26,7 @@ class StoreUnusable(Exception):
     """The file is no database, or another process owns it."""
 
 
+KEPT_REQUESTS = 200_000  # several days at the quota of a day
 LogLine = tuple[int, int, str, str, int, int, str | None]
 
 
@@ -63,7 +64,10 @@ class Store:
                 _UPSERT, ((kind, key, json.dumps(body, separators=(",", ":"))) for kind, key, body in records)
             )
             db.executemany("DELETE FROM record WHERE kind = ? AND id = ?", removed)
-            db.executemany("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?)", requests)
+            for line in requests:
+                db.execute("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?)", line)
+                if line[0] % 1000 == 0:
+                    db.execute("DELETE FROM request WHERE n <= ?", (line[0] - KEPT_REQUESTS,))
         except BaseException:
             db.execute("ROLLBACK")
             raise

@@ -63,7 +63,15 @@ def test_time_goes_forward_only(common: Caller, wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"colour": 1}, {"limits": "no"}, {"demand": True}, {"seller_level": 9}, {"daily_requests": 1.5}],
+    [
+        {"colour": 1},
+        {"limits": "no"},
+        {"demand": True},
+        {"seller_level": 9},
+        {"daily_requests": 1.5},
+        {"list_payout": "x"},
+        {"demand": -1},
+    ],
     ids=str,
 )
 def test_settings_are_checked_all_or_none(common: Caller, wrong: dict[str, Any]) -> None:
@@ -125,6 +133,9 @@ def test_it_learns_a_feed_from_a_path(caller: Caller, tmp_path: Path) -> None:
         ("orders/none", {"status": "SHIPPED"}, 404),
         ("listings/none", {"amount": 5}, 404),
         ("nothing", {}, 404),
+        ("bid", {}, 404),
+        ("purchase", {}, 404),
+        ("orders", {}, 404),
     ],
 )
 def test_what_does_not_exist_is_told(common: Caller, path: str, body: dict[str, Any], status: int) -> None:
@@ -137,3 +148,29 @@ def test_an_unknown_status_is_refused_with_the_known_ones(common: Caller, varian
     answer = requests.post(url, json={"status": "LOST"}, timeout=5)
     assert answer.status_code == 400
     assert "SUSPENDED" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"amount": "much"}, {"amount": 0}, {}, {"amount": 5, "currencyCode": "XXX"}, {"amount": 5, "currencyCode": []}],
+    ids=str,
+)
+def test_a_wrong_bid_is_refused(common: Caller, variant_id: str, wrong: dict[str, Any]) -> None:
+    url = f"{common.sandbox.auth_url}/_sandbox/bid"
+    assert requests.post(url, json={"variantId": variant_id} | wrong, timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"amount": "1.5"}, {"currencyCode": "XXX"}, {"action": "burn"}, {"action": ["delete"]}], ids=str
+)
+def test_a_wrong_change_leaves_the_listing_alone(common: Caller, variant_id: str, wrong: dict[str, Any]) -> None:
+    listing = common.list_one(variant_id, 150)
+    url = f"{common.sandbox.auth_url}/_sandbox/listings/{listing['listingId']}"
+    assert requests.post(url, json=wrong, timeout=5).status_code == 400
+    assert common.get(f"/selling/listings/{listing['listingId']}") == listing
+
+
+def test_bids_that_are_put_into_a_book_meet_our_asks(common: Caller, variant_id: str) -> None:
+    listing = common.list_one(variant_id, 150)
+    common.quiet_market(variant_id, [200], [160])
+    assert common.get(f"/selling/listings/{listing['listingId']}")["status"] == "MATCHED"
