@@ -28,7 +28,7 @@ from soleflip.services.replay import read_sales
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "stockx-sales-2017-2019.csv.gz"
 FITS: dict[str, Fit] = {
     "as shipped": FITTED,
-    "rank fade 0.75": replace(FITTED, rank_fade=Decimal("0.75")),
+    "rank fade 0.8": replace(FITTED, rank_fade=Decimal("0.8")),
     "rank fade 0.95": replace(FITTED, rank_fade=Decimal("0.95")),
     "alone (no other sizes)": replace(FITTED, follow_others=Decimal(0)),
     "rate half-life 30": replace(FITTED, rate_half_life=30),

@@ -128,7 +128,12 @@ time decay ends below the market            | 100  | 147 |         | -          
 sales that pass by age it faster            | 100  | 147 |         | -                            | time_decay passed_by=10                |                                       | sales=150,150,150 listed=360h sold=2h | 135
 profit: too little is known, beat the ask   | 100  | 150 |         | lowest_ask=140               | profit_maximization                    |                                       | sales=150,150         | 139
 profit: nothing is known at all             | 100  | 150 |         | -                            | profit_maximization                    |                                       |                       | keep
-profit: a bid above what waiting is worth   | 100  | 150 |         | lowest_ask=175 highest_bid=152 | profit_maximization                  |                                       | sales=150,150,150     | 152
+profit: a bid above what waiting is worth   | 100  | 150 |         | lowest_ask=165 highest_bid=152 | profit_maximization                  |                                       | sales=150,150,150 sold=50h | 152
+profit: a history of last winter gives way  | 100  | 150 |         | lowest_ask=160               | profit_maximization                    |                                       | sales=150,150,150     | 159
+profit: not far below the lowest rival      | 100  | 170 |         | lowest_ask=190               | profit_maximization                    |                                       | sales=150,150,150 sold=50h | 171
+profit: nor at all where told so            | 100  | 170 |         | lowest_ask=190               | profit_maximization deepest_undercut=0 |                                       | sales=150,150,150 sold=50h | 189
+profit: asks are rounded                    | 100  | 150 |         | -                            | profit_maximization                    |                                       | sales=152,152,152 sold=50h | keep
+profit: or not                              | 100  | 155 |         | -                            | profit_maximization round_to=1         |                                       | sales=152,152,152 sold=50h | 151
 profit: a stale quote refuses               | 100  | 150 |         | lowest_ask=140               | profit_maximization                    |                                       | sales=150,150,150 quoted=90 | refuse stale_quote
 """  # noqa: E501 - a table is read across
 

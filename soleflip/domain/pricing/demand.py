@@ -27,7 +27,7 @@ OLDEST = Decimal(40)
 class Fit:
     """What was fitted; the bench fits these on some products and judges them on others."""
 
-    rank_fade: Decimal = Decimal("0.85")
+    rank_fade: Decimal = Decimal("0.9")
     """Weight of a sale against the next newer one."""
     level_half_life: int = 40
     """Days after which a sale says half as much about the level."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from soleflip.domain.fees import unrounded_payout
-from soleflip.domain.money import ZERO, cents, whole_down
+from soleflip.domain.money import ZERO, cents, whole_down, whole_up
 from soleflip.domain.pricing.demand import FITTED, Demand, Fit, days_to_wait, expect
 from soleflip.domain.pricing.facts import PricingInput, Proposal
 from soleflip.domain.pricing.settings import setting
@@ -39,8 +39,19 @@ class EarningSettings:
     fewest_sales: int = setting(
         3, "Fewest known sales", "count", note="with fewer it beats the lowest ask by 1", lowest=1, highest=100
     )
+    oldest_sale: int = setting(
+        60, "Oldest last sale", "days", note="older history gives way to the quote", lowest=1, highest=999
+    )
     behind_rivals: Decimal = setting(
         Decimal(50), "Demand behind a rival", "percent", note="for an ask not below the lowest", lowest=1, highest=100
+    )
+    deepest_undercut: Decimal = setting(
+        Decimal(10),
+        "Below the lowest rival at most",
+        "percent",
+        note="lower finds few more buyers",
+        lowest=0,
+        highest=90,
     )
     round_to: int = setting(
         5, "Round to", "count", note="buyers' prices gather at round numbers; 1 turns this off", lowest=1, highest=100
@@ -66,11 +77,15 @@ class _Choice:
 
 def earn(settings: EarningSettings, given: PricingInput, fit: Fit = FITTED) -> Proposal:
     """Propose the ask whose payout less the cost of waiting for its buyer is highest."""
-    if len(given.history) < settings.fewest_sales:
-        return _without_history(settings, given)
+    unknown = _too_little(settings, given)
+    if unknown is not None:
+        return _by_quote(unknown, given)
     demand = expect(given.history, given.others, given.now.date(), fit)
     cost = demand.level if given.cost is None else given.cost
     daily = (settings.day_value * demand.level + settings.holding * cost) / HUNDRED
+    least = _least(settings, given)
+    if least > demand.level * (1 + SEARCH_SPREADS * demand.spread):
+        return _far_below_rivals(least, demand, given)
     best = _best(demand, daily, settings, given)
     round_ask = _rounded(best.ask, settings, given)
     if round_ask != best.ask:
@@ -97,7 +112,7 @@ def _choice(ask: Decimal, demand: Demand, daily: Decimal, settings: EarningSetti
 def _best(demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> _Choice:
     """Return the best whole ask: a coarse search around the level, then a fine one around what it found."""
     reach = demand.level * demand.spread * SEARCH_SPREADS
-    lowest, highest = max(whole_down(demand.level - reach), Decimal(1)), demand.level + reach
+    lowest, highest = max(whole_down(demand.level - reach), _least(settings, given)), demand.level + reach
     coarse = max(whole_down(reach / 8), Decimal(1))
     fine = max(whole_down(coarse / 5), Decimal(1))
     tried = [_choice(ask, demand, daily, settings, given) for ask in _steps(lowest, highest, coarse)]
@@ -109,13 +124,21 @@ def _best(demand: Demand, daily: Decimal, settings: EarningSettings, given: Pric
     return max(tried, key=_worth)
 
 
+def _least(settings: EarningSettings, given: PricingInput) -> Decimal:
+    """Return the least ask worth trying: whoever buys now buys the lowest, however far it is below the next."""
+    if given.rival_lowest is None:
+        return Decimal(1)
+    deepest = whole_up(given.rival_lowest * (1 - settings.deepest_undercut / HUNDRED))
+    return max(min(deepest, whole_down(given.rival_lowest - 1)), Decimal(1))
+
+
 def _rounded(ask: Decimal, settings: EarningSettings, given: PricingInput) -> Decimal:
     """Return the nearest round ask when it is near and does not give up the place below a rival."""
     over = ask % settings.round_to
     near = ask - over if over * 2 <= settings.round_to else ask - over + settings.round_to
     is_near = abs(near - ask) <= ask * NEAR
     gives_way = given.rival_lowest is not None and ask < given.rival_lowest <= near
-    return near if is_near and near > 0 and not gives_way else ask
+    return near if is_near and near >= _least(settings, given) and not gives_way else ask
 
 
 def _steps(lowest: Decimal, highest: Decimal, step: Decimal) -> Iterator[Decimal]:
@@ -129,11 +152,29 @@ def _bid(settings: EarningSettings, given: PricingInput) -> Decimal | None:
     return whole_down(bid) if settings.sells_into_bid and bid is not None and bid >= 1 else None
 
 
-def _without_history(settings: EarningSettings, given: PricingInput) -> Proposal:
+def _far_below_rivals(least: Decimal, demand: Demand, given: PricingInput) -> Proposal:
+    """Stand below the lowest rival when past sales lie so low that the market must have moved."""
+    bid = given.quote.highest_bid if given.quote else None
+    ask = least if bid is None else max(least, whole_down(bid))
+    reason = f"Past sales lie around {whole_down(demand.level)}, but nobody asks less than {given.rival_lowest}."
+    return Proposal(ask, reason, {"level": str(cents(demand.level))})
+
+
+def _too_little(settings: EarningSettings, given: PricingInput) -> str | None:
+    """Return why the history is not enough to go by, or None when it is."""
     known = len(given.history)
+    if known < settings.fewest_sales:
+        return f"Only {known} of {settings.fewest_sales} needed sales are known."
+    age = (given.now.date() - given.history[-1].on).days
+    if given.quote is not None and age > settings.oldest_sale:
+        return f"The last known sale is {age} days old."
+    return None
+
+
+def _by_quote(unknown: str, given: PricingInput) -> Proposal:
     instead = competitive(CompetitiveSettings(), given)
-    reason = f"Only {known} of {settings.fewest_sales} needed sales are known. {instead.reason}"
-    return Proposal(instead.ask, reason, {**instead.inputs, "known_sales": str(known)}, instead.situation)
+    inputs = {**instead.inputs, "known_sales": str(len(given.history))}
+    return Proposal(instead.ask, f"{unknown} {instead.reason}", inputs, instead.situation)
 
 
 def _reason(demand: Demand, best: _Choice) -> str:
