@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from soleflip.domain.errors import (
@@ -97,7 +98,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(SoleFlipError, _own)
     app.register_error_handler(CSRFError, lambda error: _answer(400, CSRF))
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database)
+    for error in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(error, _database)
     app.register_error_handler(RedisError, _queue)
     app.register_error_handler(500, _broken)
 
@@ -134,8 +136,10 @@ def _http(error: HTTPException) -> Response:
     return response
 
 
-def _database(error: OperationalError) -> Response:
-    log.error("the database does not answer", path=request.path, error=type(error.orig).__name__)
+def _database(error: Exception) -> Response:
+    log.error("the database does not answer", path=request.path, error=type(error).__name__)
+    # Whoever it is can't be looked up either; the page must not try.
+    g._login_user = AnonymousUserMixin()
     return _answer(503, DATABASE, bare=True)
 
 

@@ -129,7 +129,7 @@ def percent(value: Decimal | float | None, digits: int = 1) -> str:
     if value is None:
         return ABSENT
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
-    return format_decimal(value, format=pattern, locale=_locale()).replace("-", "−") + " %"
+    return format_decimal(value, format=pattern, locale=_locale()).replace("-", "−") + "\u00a0%"
 
 
 def number(value: Decimal | float | None) -> str:

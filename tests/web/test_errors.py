@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from flask import abort
 from sqlalchemy.exc import OperationalError
 
+from soleflip.db import db
 from soleflip.domain.errors import Conflict, InvalidInput, NeedsHuman, NotFound, Refused, RetryLater
-from tests.web.conftest import token
+from tests.web.conftest import EMAIL, PASSWORD, post, token
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Current-URL": "http://localhost/runs"}
 
@@ -119,3 +121,36 @@ def test_what_a_view_wrote_is_undone_when_it_ends_in_an_error(broken, signed_in)
     signed_in().get("/half-done")
     with broken.app_context(), broken.extensions["soleflip"].transaction() as session:
         assert session.get(Setting, "half") is None
+
+
+def test_without_a_database_pages_say_so_and_the_sign_in_still_opens(settings):
+    from soleflip import factory
+
+    away = replace(settings, database_url="postgresql+psycopg://nobody@127.0.0.1:9/nothing")
+    app = factory.create_app(away)
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = "00000000-0000-4000-8000-000000000000:0"
+    for headers in ({}, PARTIAL):
+        answer = client.get("/runs", headers=headers)
+        assert answer.status_code == 503
+        assert "Nothing was lost" in answer.text
+    assert app.test_client().get("/sign-in").status_code == 200
+    assert client.get("/healthz").status_code == 200
+    app.extensions["soleflip"].redis.close()
+
+
+def test_without_redis_pages_open_and_signing_in_works(settings, app, cast):
+    from soleflip import factory
+
+    away = replace(settings, redis_url="redis://127.0.0.1:9/0")
+    other = factory.create_app(away)
+    client = other.test_client()
+    answer = post(client, "/sign-in", email=EMAIL["operator"], password=PASSWORD)
+    assert answer.status_code == 303
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "Redis does not answer" in page.text
+    with other.app_context():
+        db.engine.dispose()
+    other.extensions["soleflip"].redis.close()
