@@ -135,17 +135,6 @@ document.addEventListener("htmx:after:swap", countSelected);
 window.addEventListener("pageshow", countSelected);
 countSelected();
 
-// The slash key goes to the search, as everywhere.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const search = one("#search");
-  if (!search) return;
-  event.preventDefault();
-  search.focus();
-  search.select();
-});
-
 // A table that is wider than its place can be scrolled with the keyboard, too.
 function openScrollers() {
   all(".table-responsive").forEach((place) => {
