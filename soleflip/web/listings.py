@@ -16,6 +16,7 @@ from soleflip.services import (
     asks,
     listing_detail,
     listing_overview,
+    listing_query,
     listing_runs,
     listings,
     opportunities,
@@ -24,7 +25,7 @@ from soleflip.services import (
     wishes,
 )
 from soleflip.services.asks import Preview
-from soleflip.services.listing_overview import ListingFilter
+from soleflip.services.listing_query import ListingFilter
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.web import price_chart
 from soleflip.web.htmx import go, page
@@ -34,9 +35,9 @@ from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 bp = Blueprint("listings", __name__, url_prefix="/listings")
 
 WORDS = {
-    "STATES": listing_overview.STATES,
-    "PLACES": listing_overview.PLACES,
-    "WARNINGS": listing_overview.WARNINGS,
+    "STATES": listing_query.STATES,
+    "PLACES": listing_query.PLACES,
+    "WARNINGS": listing_query.WARNINGS,
     "PRICE_MODES": list(wishes.PRICE_MODES.items()),
 }
 
