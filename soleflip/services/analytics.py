@@ -273,7 +273,7 @@ _FIELDS = ("sales", "revenue", "fees", "cost", "other", "unknown_sales", "unknow
 
 def _figures(values: Sequence[Any]) -> Figures:
     sales, revenue, fees, cost, other, unknown_sales, unknown_revenue, unknown_payout = values
-    return Figures(sales, revenue, fees, cost, other, unknown_sales, unknown_revenue, unknown_payout)
+    return Figures(int(sales), revenue, fees, cost, other, int(unknown_sales), unknown_revenue, unknown_payout)
 
 
 def _sums(period: Period, books: Books) -> Select[Any]:

@@ -6,24 +6,46 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby, islice
-from typing import Any
+from functools import lru_cache
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import extract, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Numeric, Select, String, case, cast, extract, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import bounds
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import UNEXPLAINED, kind_of
 from soleflip.domain.tax import Booked, Meter, Report, Taxed, tax, thresholds_of, treatment_of, year_bounds
-from soleflip.models import Item, LedgerEntry, StockxOrder
+from soleflip.models import Item, LedgerEntry, Purchase, StockxOrder
 from soleflip.services import rates, settings
 from soleflip.services.runs import Books
 from soleflip.services.settings import VatSettings
 
 CHUNK = 500
 TREATMENT_OF_SETTING = {"small_business": "small_business", "margin_scheme": "margin_scheme"}
+
+
+class Facts(Protocol):
+    """What is known of a row's order, item and purchase; all of it may be missing."""
+
+    order_number: str | None
+    listing_id: str | None
+    title: str | None
+    style_code: str | None
+    size: str | None
+    paid_at: datetime | None
+    payout_id: str | None
+    destination: str | None
+    report: dict[str, Any] | None
+    item_price: Decimal | None
+    item_vat: Decimal | None
+    supplier: str | None
+    document: str | None
+    purchased_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +61,24 @@ class TaxRow:
     fees: tuple[tuple[str, Decimal], ...]
     entry_ids: tuple[int, ...]
     reverses: tuple[int, ...]
-    rate: Decimal | None
-    rate_source: str | None
-    rate_date: date | None
+    rate: Decimal
+    rate_source: str
+    rate_date: date
     original_price: Decimal | None
-    original_currency: str | None
-    order: StockxOrder | None
-    item: Item | None
+    original_currency: str
+    order_id: UUID | None
+    item_id: UUID | None
+    facts: Facts
+
+    @property
+    def name(self) -> str:
+        """The order's number, or what stands in for one."""
+        return self.facts.order_number or f"item {self.item_id}"
 
     @property
     def holding_days(self) -> int | None:
         """Days from the purchase document to the sale; None when the purchase date is unknown."""
-        bought = self.item.purchase.purchased_on if self.item and self.item.purchase else None
+        bought = self.facts.purchased_on
         return (self.local_day - bought).days if bought and self.kind == "sale" else None
 
     @property
@@ -60,12 +88,7 @@ class TaxRow:
 
     def from_report(self, column: str) -> str:
         """Return a field of the imported seller report, empty where there is none."""
-        return str(self.order.report.get(column, "")) if self.order is not None else ""
-
-    @property
-    def name(self) -> str:
-        """The order's number, or what stands in for one."""
-        return self.order.stockx_order_number if self.order is not None else f"item {self.item and self.item.id}"
+        return str((self.facts.report or {}).get(column, ""))
 
     def fee_sum(self, kind: str) -> Decimal:
         """Sum the fee lines of one kind: transaction, processing, shipping, other or unexplained."""
@@ -74,14 +97,14 @@ class TaxRow:
     @property
     def missing(self) -> list[str]:
         """What an accountant would ask for."""
-        if self.kind != "sale" or self.order is None:
+        if self.kind != "sale":
             return []
-        purchase = self.item.purchase if self.item else None
+        facts = self.facts
         wanted = {
             "cost": self.booked.cost is not None,
-            "purchase date": bool(purchase and purchase.purchased_on),
-            "supplier": bool(purchase and purchase.supplier),
-            "purchase document": bool(purchase and purchase.document),
+            "purchase date": bool(facts.purchased_on),
+            "supplier": bool(facts.supplier),
+            "purchase document": bool(facts.document),
         }
         if self.treatment == "intra_eu":
             wanted["buyer's VAT number"] = bool(self.counterparty_vat_id)
@@ -97,53 +120,48 @@ def default_treatment(session: Session) -> str:
 def rows(session: Session, year: int, treatment: str, books: Books) -> Iterator[TaxRow]:
     """Walk a year's rows by time, a few hundred in memory at once; the year ends in the operator's time zone."""
     treatment_of(treatment)
-    rate = settings.load(session, VatSettings).rate
+    vat_rate = settings.load(session, VatSettings).rate
     start, end = bounds(*year_bounds(year), books.timezone)
-    query = (
-        select(LedgerEntry)
-        .where(
-            LedgerEntry.booked_at >= start,
-            LedgerEntry.booked_at < end,
-            LedgerEntry.books_currency == books.currency,
-        )
-        .order_by(LedgerEntry.booked_at, LedgerEntry.order_id, LedgerEntry.item_id, LedgerEntry.id)
-        .execution_options(yield_per=2000)
-    )
-    columns = query.with_only_columns(*_COLUMNS, maintain_column_froms=True)
-    grouped = groupby(session.execute(columns), key=lambda entry: (entry.booked_at, entry.order_id or entry.item_id))
-    groups = (list(found) for _, found in grouped)
+    query = _grouped(start, end, books.currency).execution_options(yield_per=CHUNK)
+    groups = iter(session.execute(query))
     while chunk := list(islice(groups, CHUNK)):
-        orders = _orders(session, {found[0].order_id for found in chunk})
-        items = _items(session, {found[0].item_id for found in chunk if found[0].order_id is None})
-        for found in chunk:
-            order = orders.get(found[0].order_id)
-            row = _row(found, order, order.item if order else items.get(found[0].item_id), treatment, rate, books)
+        facts = _facts(session, chunk)
+        for group in chunk:
+            row = _row(group, facts.get(group.order_id or group.item_id, _UNKNOWN), treatment, vat_rate, books)
             if row is not None:
                 yield row
 
 
-def report(session: Session, year: int, treatment: str, books: Books) -> Report:
-    """Return a year's totals, read in one pass."""
-    found = Report(year, treatment, books.currency)
+@dataclass(frozen=True, slots=True)
+class TaxYear:
+    """A year's totals with its first rows, and the first of those that lack documents."""
+
+    report: Report
+    rows: list[TaxRow]
+    missing: list[TaxRow]
+
+
+def overview(session: Session, year: int, treatment: str, books: Books, count: int = 25) -> TaxYear:
+    """Return a year's totals and first rows, read in one pass."""
+    found = TaxYear(Report(year, treatment, books.currency), [], [])
     for row in rows(session, year, treatment, books):
-        count_in(found, row)
+        count_in(found.report, row)
+        if len(found.rows) < count:
+            found.rows.append(row)
+        if len(found.missing) < count and row.missing:
+            found.missing.append(row)
     return found
+
+
+def report(session: Session, year: int, treatment: str, books: Books) -> Report:
+    """Return a year's totals."""
+    return overview(session, year, treatment, books, 0).report
 
 
 def count_in(found: Report, row: TaxRow) -> None:
     """Take one row into a report's totals: the one place where exports and pages add up."""
     found.add(row.local_day, row.booked, row.taxed, row.fees, row.counterparty_vat_id)
     found.missing += bool(row.missing)
-
-
-def preview(session: Session, year: int, treatment: str, books: Books, count: int = 50) -> list[TaxRow]:
-    """Return the first rows of a year."""
-    return list(islice(rows(session, year, treatment, books), count))
-
-
-def with_missing_documents(session: Session, year: int, treatment: str, books: Books, count: int) -> list[TaxRow]:
-    """Return the first rows that lack something an accountant would ask for."""
-    return list(islice((row for row in rows(session, year, treatment, books) if row.missing), count))
 
 
 def years(session: Session, books: Books, now: datetime) -> list[int]:
@@ -169,99 +187,137 @@ def meters(found: Report, now: datetime) -> list[Meter]:
     return result
 
 
-_COLUMNS = (
-    LedgerEntry.id,
-    LedgerEntry.order_id,
-    LedgerEntry.item_id,
-    LedgerEntry.kind,
-    LedgerEntry.name,
-    LedgerEntry.amount,
-    LedgerEntry.currency,
-    LedgerEntry.books_amount,
-    LedgerEntry.rate,
-    LedgerEntry.rate_source,
-    LedgerEntry.rate_date,
-    LedgerEntry.booked_at,
-    LedgerEntry.reverses_id,
+def _grouped(start: datetime, end: datetime, currency: str) -> Select[Any]:
+    """Select the year's entries, those that an order, or an unsold item, has at one moment in one row."""
+    entry = LedgerEntry
+    subject = case((entry.order_id.is_(None), entry.item_id))
+    sign = case((entry.reverses_id.is_(None), 1), else_=-1)
+
+    def amount(*kinds: str) -> Any:
+        return func.coalesce(func.sum(entry.books_amount).filter(entry.kind.in_(kinds)), literal(ZERO, Numeric))
+
+    def count(kind: str) -> Any:
+        return func.coalesce(func.sum(sign).filter(entry.kind == kind), 0)
+
+    def listed(column: Any) -> Any:
+        return func.array_agg(aggregate_order_by(column, entry.id))
+
+    fee = entry.kind == "adjustment"
+    return (
+        select(
+            entry.booked_at,
+            entry.order_id,
+            func.max(cast(entry.item_id, String)).label("item"),
+            subject.label("item_id"),
+            count("sale").label("sales"),
+            count("cost").label("costs"),
+            amount("sale").label("price"),
+            amount("adjustment").label("fees"),
+            amount("cost").label("cost"),
+            amount("penalty", "write_off").label("other"),
+            func.sum(entry.amount).filter(entry.kind == "sale").label("original_price"),
+            func.max(entry.currency).filter(entry.kind != "cost").label("original_currency"),
+            func.max(entry.currency).label("any_currency"),
+            listed(entry.id).label("ids"),
+            listed(entry.reverses_id).label("reverses"),
+            listed(entry.kind).label("kinds"),
+            listed(entry.name).filter(fee).label("fee_names"),
+            listed(entry.books_amount).filter(fee).label("fee_amounts"),
+            listed(entry.rate).label("rates"),
+            listed(entry.rate_source).label("rate_sources"),
+            listed(entry.rate_date).label("rate_dates"),
+        )
+        .where(entry.booked_at >= start, entry.booked_at < end, entry.books_currency == currency)
+        .group_by(entry.booked_at, entry.order_id, subject)
+        .order_by(entry.booked_at, entry.order_id, subject)
+    )
+
+
+_FACTS = (
+    StockxOrder.stockx_order_number.label("order_number"),
+    StockxOrder.stockx_listing_id.label("listing_id"),
+    StockxOrder.title,
+    StockxOrder.style_code,
+    StockxOrder.size,
+    StockxOrder.paid_at,
+    StockxOrder.payout_id,
+    StockxOrder.destination,
+    StockxOrder.report,
+    Item.price.label("item_price"),
+    Item.vat_amount.label("item_vat"),
+    Purchase.supplier,
+    Purchase.document,
+    Purchase.purchased_on,
 )
+_UNKNOWN: Any = SimpleNamespace(**dict.fromkeys(column.key for column in _FACTS))
 
 
-def _orders(session: Session, ids: set[UUID | None]) -> dict[UUID | None, StockxOrder]:
-    query = (
-        select(StockxOrder)
-        .where(StockxOrder.id.in_(ids - {None}))
-        .options(joinedload(StockxOrder.item).joinedload(Item.purchase))
-        .execution_options(populate_existing=True)
+def _facts(session: Session, groups: Sequence[Any]) -> dict[UUID, Any]:
+    """What is known of the orders of some rows, and of the items of rows without an order."""
+    order_ids = {group.order_id for group in groups} - {None}
+    item_ids = {group.item_id for group in groups} - {None}
+    of_orders = (
+        select(StockxOrder.id, *_FACTS)
+        .select_from(StockxOrder)
+        .outerjoin(Item, Item.id == StockxOrder.item_id)
+        .outerjoin(Purchase, Purchase.id == Item.purchase_id)
+        .where(StockxOrder.id.in_(order_ids))
     )
-    return {order.id: order for order in session.scalars(query)}
+    found = {row.id: row for row in session.execute(of_orders)}
+    if item_ids:
+        of_items = (
+            select(Item.id, *_FACTS)
+            .select_from(Item)
+            .outerjoin(StockxOrder, literal(False))
+            .outerjoin(Purchase, Purchase.id == Item.purchase_id)
+            .where(Item.id.in_(item_ids))
+        )
+        found |= {row.id: row for row in session.execute(of_items)}
+    return found
 
 
-def _items(session: Session, ids: set[UUID | None]) -> dict[UUID | None, Item]:
-    if not ids:
-        return {}
-    query = select(Item).where(Item.id.in_(ids - {None})).options(joinedload(Item.purchase))
-    return {item.id: item for item in session.scalars(query)}
-
-
-def _row(
-    entries: Sequence[Any],
-    order: StockxOrder | None,
-    item: Item | None,
-    treatment: str,
-    vat_rate: Decimal,
-    books: Books,
-) -> TaxRow | None:
-    """Make one row of the entries that an order, or an unsold item, has at one moment; None when they cancel out."""
-    sale = [entry for entry in entries if entry.kind == "sale"]
-    sales = sum(-1 if entry.reverses_id else 1 for entry in sale)
-    costs = [entry for entry in entries if entry.kind == "cost"]
-    known = sum(-1 if entry.reverses_id else 1 for entry in costs) == sales
-    booked = Booked(
-        price=_sum(sale),
-        fees=_sum([entry for entry in entries if entry.kind == "adjustment"]),
-        cost=-_sum(costs) if known else None,
-        other=_sum([entry for entry in entries if entry.kind in ("penalty", "write_off")]),
-        is_reversal=sales < 0,
-    )
-    if sales == 0 and not booked.other:
+def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books) -> TaxRow | None:
+    """Make a row of what stands in the books of one order at one moment; None when it cancels out."""
+    if group.sales == 0 and not group.other:
         return None
-    kind = "reversal" if sales < 0 else "sale" if sales else next(e.kind for e in entries if e.kind not in _FOLLOWED)
-    last = sale[-1] if sale else entries[-1]
+    booked = Booked(
+        price=group.price,
+        fees=group.fees,
+        cost=-group.cost if group.costs == group.sales else None,
+        other=group.other,
+        is_reversal=group.sales < 0,
+    )
+    kind = "reversal" if group.sales < 0 else "sale" if group.sales else group.kinds[0]
+    main = max((at for at, name in enumerate(group.kinds) if name == "sale"), default=0)
     return TaxRow(
         kind=kind,
-        booked_at=last.booked_at,
-        local_day=last.booked_at.astimezone(books.timezone).date(),
+        booked_at=group.booked_at,
+        local_day=group.booked_at.astimezone(books.timezone).date(),
         booked=booked,
         taxed=tax(booked, treatment, vat_rate),
         treatment=treatment,
-        fees=_fees(entries),
-        entry_ids=tuple(entry.id for entry in entries),
-        reverses=tuple(entry.reverses_id for entry in entries if entry.reverses_id),
-        rate=last.rate,
-        rate_source=last.rate_source,
-        rate_date=last.rate_date,
-        original_price=sum((entry.amount for entry in sale), ZERO) if sale else None,
-        original_currency=last.currency,
-        order=order,
-        item=item,
+        fees=_fees(group),
+        entry_ids=tuple(group.ids),
+        reverses=tuple(number for number in group.reverses if number),
+        rate=group.rates[main],
+        rate_source=group.rate_sources[main],
+        rate_date=group.rate_dates[main],
+        original_price=group.original_price,
+        original_currency=group.original_currency or group.any_currency,
+        order_id=group.order_id,
+        item_id=UUID(group.item) if group.item else None,
+        facts=facts,
     )
 
 
-_FOLLOWED = ("sale", "adjustment", "cost")
-
-
-def _sum(entries: Sequence[Any]) -> Decimal:
-    return sum((entry.books_amount for entry in entries), ZERO)
-
-
-def _fees(entries: Sequence[Any]) -> tuple[tuple[str, Decimal], ...]:
+def _fees(group: Any) -> tuple[tuple[str, Decimal], ...]:
     """The adjustments by name; a line that was corrected away is left out."""
     lines: dict[str, Decimal] = {}
-    for entry in entries:
-        if entry.kind == "adjustment":
-            lines[entry.name] = lines.get(entry.name, ZERO) + entry.books_amount
+    for name, amount in zip(group.fee_names or (), group.fee_amounts or (), strict=True):
+        lines[name] = lines.get(name, ZERO) + amount
     return tuple((name, amount) for name, amount in lines.items() if amount)
 
 
+@lru_cache(maxsize=1024)
 def _kind(name: str) -> str:
     return "unexplained" if name == UNEXPLAINED else kind_of(name)

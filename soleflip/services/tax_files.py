@@ -32,21 +32,21 @@ class Column:
     total: Callable[[Report], Decimal] | None = None
 
 
-def _purchase(name: str) -> Callable[[TaxRow, Books], Cell]:
-    return lambda row, _: getattr(row.item.purchase, name) if row.item and row.item.purchase else None
-
-
-def _order(name: str) -> Callable[[TaxRow, Books], Cell]:
+def _fact(name: str) -> Callable[[TaxRow, Books], Cell]:
     def value(row: TaxRow, _: Books) -> Cell:
-        found = getattr(row.order, name, None)
-        return found if found is None or isinstance(found, Decimal | int | date) else str(found)
+        found: Cell = getattr(row.facts, name)
+        return found
 
     return value
 
 
 def _net(row: TaxRow, _: Books) -> Cell:
-    item = row.item
-    return item.price - item.vat_amount if item and item.price is not None and item.vat_amount is not None else None
+    gross, vat = row.facts.item_price, row.facts.item_vat
+    return gross - vat if gross is not None and vat is not None else None
+
+
+def _paid(row: TaxRow, books: Books) -> Cell:
+    return row.facts.paid_at.astimezone(books.timezone) if row.facts.paid_at else None
 
 
 def _fee(kind: str) -> Callable[[TaxRow, Books], Cell]:
@@ -59,22 +59,22 @@ def _ids(ids: tuple[int, ...]) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column("Row", lambda row, _: row.kind.replace("_", " ")),
-    Column("Order", lambda row, _: row.order.stockx_order_number if row.order else None),
-    Column("Listing", _order("stockx_listing_id")),
-    Column("Item", lambda row, _: str(row.item.id) if row.item else None),
-    Column("Style", _order("style_code")),
-    Column("Size", _order("size")),
-    Column("Title", _order("title")),
-    Column("Purchase date", _purchase("purchased_on")),
-    Column("Supplier", _purchase("supplier")),
-    Column("Purchase document", _purchase("document")),
+    Column("Order", _fact("order_number")),
+    Column("Listing", _fact("listing_id")),
+    Column("Item", lambda row, _: str(row.item_id) if row.item_id else None),
+    Column("Style", _fact("style_code")),
+    Column("Size", _fact("size")),
+    Column("Title", _fact("title")),
+    Column("Purchase date", _fact("purchased_on")),
+    Column("Supplier", _fact("supplier")),
+    Column("Purchase document", _fact("document")),
     Column("Purchase net", _net),
-    Column("Purchase VAT", lambda row, _: row.item.vat_amount if row.item else None),
-    Column("Purchase gross", lambda row, _: row.item.price if row.item else None),
+    Column("Purchase VAT", _fact("item_vat")),
+    Column("Purchase gross", _fact("item_price")),
     Column("Time (UTC)", lambda row, _: row.booked_at),
     Column("Time (local)", lambda row, books: row.booked_at.astimezone(books.timezone)),
-    Column("Payout date", lambda row, books: row.order.paid_at if row.order else None),
-    Column("Payout id", _order("payout_id")),
+    Column("Payout date", _paid),
+    Column("Payout id", _fact("payout_id")),
     Column("Sale price, original", lambda row, _: row.original_price),
     Column("Currency", lambda row, _: row.original_currency),
     Column("Rate", lambda row, _: row.rate),
@@ -99,7 +99,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("Counterparty", lambda row, _: row.from_report("Sold To Name") or "StockX"),
     Column("Counterparty VAT number", lambda row, _: row.counterparty_vat_id),
     Column("Self-billing invoice", lambda row, _: row.from_report("Invoice Number")),
-    Column("Destination", _order("destination")),
+    Column("Destination", _fact("destination")),
     Column("Reverses entries", lambda row, _: _ids(row.reverses)),
     Column("Ledger entries", lambda row, _: _ids(row.entry_ids)),
     Column("Missing", lambda row, _: ", ".join(row.missing)),
@@ -261,9 +261,8 @@ _PDF_HEADERS = ("Day", "Row", "Order", "Style", "Size", "Document", "Price", "Fe
 
 
 def _pdf_line(row: TaxRow) -> list[str]:
-    order, booked = row.order, row.booked
-    document = row.item.purchase.document if row.item and row.item.purchase else None
-    texts = (row.kind.replace("_", " "), row.name, order and order.style_code, order and order.size, document)
+    facts, booked = row.facts, row.booked
+    texts = (row.kind.replace("_", " "), row.name, facts.style_code, facts.size, facts.document)
     amounts = (booked.price, booked.fees, booked.payout, booked.cost, row.taxed.vat, row.taxed.profit)
     unknown = "unknown"
     return [

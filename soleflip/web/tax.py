@@ -32,17 +32,17 @@ def index() -> Response:
     year = request.args.get("year", years[0], type=int)
     year_bounds(year)
     treatment = request.args.get("treatment") or tax.default_treatment(g.session)
-    found = tax.report(g.session, year, treatment, books)
+    found = tax.overview(g.session, year, treatment, books)
     return page(
         "tax/page.html",
         "tax/_report.html",
-        report=found,
+        report=found.report,
         treatment=treatment_of(treatment),
         treatments=TREATMENTS,
         years=sorted({*years, year}, reverse=True),
-        rows=tax.preview(g.session, year, treatment, books, 25),
-        missing=tax.with_missing_documents(g.session, year, treatment, books, 25) if found.missing else [],
-        meters=tax.meters(found, now()),
+        rows=found.rows,
+        missing=found.missing,
+        meters=tax.meters(found.report, now()),
         level=fees.seller_level(g.session, books, now()),
         headers=tax_files.TOTAL_HEADERS,
         cells=tax_files.total_cells,

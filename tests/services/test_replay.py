@@ -33,7 +33,9 @@ def sales(tmp_path: Path) -> Path:
 
 def test_decisions_and_summary_are_written(sales: Path, tmp_path: Path) -> None:
     out, summary = tmp_path / "decisions.csv", tmp_path / "summary.json"
-    report = replay.run(sales, "patient", settings='{"day_value": 0.5}', out=out, summary=summary, episodes=20, seed=3)
+    report = replay.run(
+        sales, "patient", settings_json='{"day_value": 0.5}', out=out, summary=summary, episodes=20, seed=3
+    )
     with out.open(encoding="utf-8") as file:
         decisions = list(csv.DictReader(file))
     assert list(decisions[0]) == ["product", "size_us", "start", "day", "ask"]
@@ -45,14 +47,16 @@ def test_decisions_and_summary_are_written(sales: Path, tmp_path: Path) -> None:
     assert float(figure["low"]) <= float(figure["value"]) <= float(figure["high"])
     assert report["settings"]["day_value"] == "0.5"
     assert report["episodes"] == 20
+    assert "patient earns" in replay.table(report)
 
 
 def test_given_starts_are_run_as_given_even_near_the_end(sales: Path, tmp_path: Path) -> None:
     starts, out = tmp_path / "starts.csv", tmp_path / "decisions.csv"
     starts.write_text("product,size_us,start\nShoe,10,2018-01-03\nShoe,10.0,2018-05-20\nBoot,10,2018-05-20\n")
-    report = replay.run(sales, "hold", settings="{}", out=out, starts=starts)
+    report = replay.run(sales, "hold", settings_json="{}", out=out, starts=starts)
     assert report["episodes"] == 2
     assert report["left_out"][0]["product"] == "Boot"
+    assert "Left out 1:" in replay.table(report)
     with out.open(encoding="utf-8") as file:
         decisions = list(csv.DictReader(file))
     assert decisions[0] == {
@@ -96,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, text:
 )
 def test_what_cannot_be_run_is_refused(sales: Path, strategy: str, settings: str | None, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        replay.run(sales, strategy, settings=settings)
+        replay.run(sales, strategy, settings_json=settings)
 
 
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Bo
     second, third, fourth, back, fifth = tax.rows(session, 2025, "plain", books)
     assert second.fees[-1] == ("Difference to StockX's total", Decimal("0.06"))
     assert second.fee_sum("unexplained") == Decimal("0.06")
-    assert second.item is not None
+    assert second.item_id is not None
     assert second.missing == []
     assert fourth.missing == ["cost"]
     assert fifth.missing == ["cost", "purchase date", "supplier", "purchase document"]
