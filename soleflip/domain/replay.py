@@ -87,16 +87,19 @@ class Market:
     def of(cls, rows: Iterable[tuple[str, str, date, Decimal]]) -> Market:
         """Build a market from rows of product, size, day and price in the order they were sold within a day."""
         products: dict[str, dict[str, list[PastSale]]] = {}
+        written: dict[tuple[str, str], str] = {}
         for product, size, day, price in rows:
-            products.setdefault(product, {}).setdefault(size_key(size), []).append(PastSale(day, price))
+            key = size_key(size)
+            products.setdefault(product, {}).setdefault(key, []).append(PastSale(day, price))
+            written.setdefault((product, key), size)
         market = cls()
         for product, sizes in products.items():
             for sales in sizes.values():
                 sales.sort(key=lambda sale: sale.on)
                 market.last_day = max(market.last_day, sales[-1].on)
             book = ProductSales(sizes)
-            for size, sales in sizes.items():
-                market.series[product, size] = _series(product, size, sales, book.others(size))
+            for key, sales in sizes.items():
+                market.series[product, key] = _series(product, written[product, key], sales, book.others(key))
         return market
 
     def find(self, episode: Episode) -> Series | None:

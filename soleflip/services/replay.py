@@ -25,7 +25,7 @@ def run(
     sales: Path,
     strategy: str,
     *,
-    settings: str | None = None,
+    settings_json: str | None = None,
     out: Path | None = None,
     summary: Path | None = None,
     episodes: int = 2000,
@@ -34,11 +34,11 @@ def run(
 ) -> dict[str, Any]:
     """Replay a strategy on a sales file (CSV or CSV.GZ, USD); write decisions and summary, return the summary.
 
-    `settings` is a JSON object; `starts` names episodes to run as given instead of a seeded sample. Raises
+    `settings_json` is a JSON object; `starts` names episodes to run as given instead of a seeded sample. Raises
     InvalidInput, naming file and line, for anything that can't be read; then no file is written.
     """
     chosen = strategy_named(strategy)
-    values = _settings(settings)
+    values = _settings(settings_json)
     acting = written(read_settings(chosen.settings_type, values))
     if episodes < 1:
         raise InvalidInput("The number of episodes must be at least 1.", field="episodes")
@@ -74,6 +74,27 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
             for baseline, ratios in comparison.times.items()
         },
     }
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """Return a summary as lines for a terminal: one per rule, then how many times the baselines were earned."""
+    lines = [f"{report['episodes']} episodes, USD           a pair   per day at work     sold     days"]
+    for name, result in report["results"].items():
+        pair, day, sold, days = (
+            Decimal(result[figure]["value"])
+            for figure in ("profit_per_pair", "profit_per_day", "share_sold", "mean_days")
+        )
+        lines.append(f"{name:24s} {pair:12.2f} {day:17.3f} {sold:8.1%} {days:8.2f}")
+    for baseline, figures in report["times"].items():
+        pair, day = figures["profit_per_pair"], figures["profit_per_day"]
+        lines.append(
+            f"{report['strategy']} earns {Decimal(day['value']):.2f} times {baseline} per day at work"
+            f" ({Decimal(day['low']):.2f} to {Decimal(day['high']):.2f}), {Decimal(pair['value']):.2f} times per pair"
+            f" ({Decimal(pair['low']):.2f} to {Decimal(pair['high']):.2f})."
+        )
+    if report["left_out"]:
+        lines.append(f"Left out {len(report['left_out'])}: no earlier sale of that product and size.")
+    return "\n".join(lines)
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -85,7 +85,12 @@ def test_episodes_need_ten_sales_before_forty_in_all_and_days_after() -> None:
     market = Market.of([*rows([(day, 200) for day in range(60)]), *rows([(day, 99) for day in range(39)], "11")])
     starts = sorted(episode.start for episode in market.eligible())
     assert starts == [DAY0 + timedelta(days=day) for day in range(10, 15)]
-    assert {episode.size for episode in market.eligible()} == {size_key("10.0")}
+    assert {episode.size for episode in market.eligible()} == {"10.0"}
+
+
+def test_sizes_are_one_however_they_are_written_and_come_out_as_in_the_sales() -> None:
+    assert {size_key(text) for text in ("10", "10.0", " 10.00 ")} == {"10"}
+    assert [size_key(text) for text in ("10.50", "7Y", "5W / 3.5M", "100")] == ["10.5", "7Y", "5W / 3.5M", "100"]
 
 
 def test_days_at_work_count_seven_more_for_each_pair() -> None:
