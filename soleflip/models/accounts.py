@@ -62,6 +62,7 @@ class ApiAnswer(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int]
     content_type: Mapped[str] = mapped_column(String(100))
+    location: Mapped[str | None] = mapped_column(String(300))
     body: Mapped[bytes]
     created_at: Mapped[Created]
 

@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput
@@ -31,7 +31,7 @@ def claim(session: Session, token_id: UUID, key: str, fingerprint: str) -> ApiAn
         raise InvalidInput(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible characters.", field="Idempotency-Key")
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(token_id, key)}):
         raise InFlight("The first request with this Idempotency-Key is still being worked on. Ask again in a moment.")
-    session.execute(delete(ApiAnswer).where(ApiAnswer.created_at < func.now() - KEPT))
+    _forget_old(session)
     stored = session.scalar(select(ApiAnswer).where(ApiAnswer.token_id == token_id, ApiAnswer.key == key))
     if stored is not None and stored.fingerprint != fingerprint:
         raise InvalidInput(
@@ -42,15 +42,41 @@ def claim(session: Session, token_id: UUID, key: str, fingerprint: str) -> ApiAn
 
 
 def keep(
-    session: Session, token_id: UUID, key: str, fingerprint: str, *, status: int, content_type: str, body: bytes
+    session: Session,
+    token_id: UUID,
+    key: str,
+    fingerprint: str,
+    *,
+    status: int,
+    content_type: str,
+    location: str | None,
+    body: bytes,
 ) -> None:
     """Keep the answer of a claimed key."""
     session.add(
         ApiAnswer(
-            token_id=token_id, key=key, fingerprint=fingerprint, status=status, content_type=content_type, body=body
+            token_id=token_id,
+            key=key,
+            fingerprint=fingerprint,
+            status=status,
+            content_type=content_type,
+            location=location,
+            body=body,
         )
     )
     session.flush()
+
+
+def _forget_old(session: Session) -> None:
+    """Drop some of the answers that are older than a day, passing by those that another request is dropping."""
+    identity = tuple_(ApiAnswer.token_id, ApiAnswer.key)
+    old = (
+        select(ApiAnswer.token_id, ApiAnswer.key)
+        .where(ApiAnswer.created_at < func.now() - KEPT)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(delete(ApiAnswer).where(identity.in_(old)).execution_options(synchronize_session=False))
 
 
 def _lock_key(token_id: UUID, key: str) -> int:
