@@ -42,11 +42,12 @@ def read_style_code(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A variant that an offer may be: its product's style codes and its sizes by system."""
+    """A variant that an offer may be: its product's style codes, its sizes by system, its known GTINs, its key."""
 
     style_keys: frozenset[str]
     sizes: Mapping[str, str]
-    title: str = ""
+    gtins: frozenset[str] = frozenset()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,20 @@ def judge_gtin(size: Size | None, style_key: str | None, found: Candidate) -> Ve
     return Verdict("firm", "Same GTIN.")
 
 
-def judge_style(size: Size | None, candidates: Iterable[Candidate]) -> tuple[Verdict, Candidate | None]:
+def judge_style(
+    size: Size | None, gtin: str | None, candidates: Iterable[Candidate]
+) -> tuple[Verdict, Candidate | None]:
     """Judge an offer by its style code: the sizes of every product of that code are the candidates.
 
-    Firm only with a declared size system and exactly one variant of that size.
+    Firm only with a declared size system, exactly one variant of that size, and no other GTIN on either side: men's
+    and women's models can share a code.
     """
     if size is None:
         return Verdict("doubtful", "The style code is known, but the shop names no size."), None
     near = list(candidates)
     exact = [each for each in near if size.system and each.sizes.get(size.system) == size.value]
+    if len(exact) == 1 and gtin and exact[0].gtins and gtin not in exact[0].gtins:
+        return Verdict("doubtful", f"Same style code and size {size}, but StockX has another GTIN for it."), exact[0]
     if len(exact) == 1:
         return Verdict("firm", f"Same style code and size {size}."), exact[0]
     if len(exact) > 1:

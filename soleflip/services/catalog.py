@@ -77,6 +77,8 @@ def look_up(work: Work) -> str:
                 raise
             return f"{found} offers found at StockX; {len(wanted) - done} styles wait for tomorrow's requests."
     work.progress(done=len(wanted), total=len(wanted))
+    with work.transaction() as session:
+        match(session, work.clock())
     return f"{len(wanted)} styles looked up, {found} offers found at StockX." if wanted else ""
 
 
@@ -84,24 +86,27 @@ def _look_up(work: Work, group: Wanted) -> int:
     """Find a style at StockX with as few requests as possible, remember its product, and match its offers.
 
     1. Search for the style code; only a product with exactly this code counts.
-    2. Without one, ask for a GTIN, which names the product.
-    3. Offers that are still open are remembered as unknown and not asked about for days.
+    2. Ask for the GTIN of an offer that is still open: it may belong to another product of the same code.
+    3. What is then still open is doubtful, or remembered as unknown and not asked about for days.
     """
-    known = _remember_by_code(work, group) or _remember_by_gtin(work, group.gtins[:MOST_GTIN_CALLS])
+    is_known = _remember_by_code(work, group)
     firm = _match_group(work, group)
-    if known and group.style_code:
-        # A style found by its code may still lack some sizes, whose GTIN may belong to another product.
+    for _ in range(MOST_GTIN_CALLS):
         with work.transaction() as session:
-            open_gtins = _open_gtins(session, group.offers)
-        if open_gtins and _remember_by_gtin(work, open_gtins[:1]):
-            firm += _match_group(work, group)
+            gtins = _open_gtins(session, group.offers)
+        if not _remember_by_gtin(work, gtins[: 1 if is_known else MOST_GTIN_CALLS]):
+            break
+        is_known = True
+        firm += _match_group(work, group)
+    of_group = MarketPrice.id.in_(group.offers)
     with work.transaction() as session:
+        session.execute(update(MarketPrice).where(of_group).values(looked_up_at=work.clock()))
+        firm += match(session, work.clock(), group.offers)
         session.execute(
             update(MarketPrice)
-            .where(MarketPrice.id.in_(group.offers), MarketPrice.match_state == "unmatched")
+            .where(of_group, MarketPrice.match_state == "unmatched")
             .values(match_state="none", match_reason="StockX does not know this style code or GTIN.")
         )
-        session.execute(update(MarketPrice).where(MarketPrice.id.in_(group.offers)).values(looked_up_at=work.clock()))
     return firm
 
 
@@ -208,32 +213,42 @@ def _by_gtin(session: Session, offer_ids: Sequence[int] | None) -> list[Judged]:
 
 
 def _by_style(session: Session, offer_ids: Sequence[int] | None, decided: set[int]) -> list[Judged]:
-    """Judge the open offers whose style code the catalog knows; one without that size stays open."""
+    """Judge the open offers whose style code the catalog knows; one without that size stays open.
+
+    While nobody has asked StockX for an offer's GTIN, a doubt is not yet one.
+    """
+    offers = MarketPrice
     query = (
-        select(MarketPrice.id, MarketPrice.size, MarketPrice.size_system, MarketPrice.style_key)
-        .where(MarketPrice.match_state.in_(("unmatched", "none")))
-        .where(MarketPrice.style_key.in_(select(StyleCode.key)))
+        select(offers.id, offers.size, offers.size_system, offers.style_key, offers.gtin, offers.looked_up_at)
+        .where(offers.match_state.in_(("unmatched", "none")))
+        .where(offers.style_key.in_(select(StyleCode.key)))
     )
     rows = [row for row in session.execute(_only(query, offer_ids)) if row.id not in decided]
-    keys = {row.style_key for row in rows}
-    variants: dict[str, list[Variant]] = {key: [] for key in keys if key}
-    for key, variant in session.execute(
-        select(StyleCode.key, Variant)
+    candidates = _candidates(session, {row.style_key for row in rows})
+    judged: list[Judged] = []
+    for row in rows:
+        size = Size(row.size, row.size_system) if row.size else None
+        verdict, chosen = judge_style(size, row.gtin, candidates[row.style_key])
+        may_ask = row.gtin is not None and row.looked_up_at is None
+        if verdict.state == "firm" or (verdict.state == "doubtful" and not may_ask):
+            judged.append((row.id, verdict, UUID(chosen.key) if chosen else None))
+    return judged
+
+
+def _candidates(session: Session, keys: set[str]) -> dict[str, list[Candidate]]:
+    """Return the variants of every product of these style codes."""
+    found: dict[str, list[Candidate]] = {key: [] for key in keys}
+    for key, variant_id, sizes, gtins in session.execute(
+        select(StyleCode.key, Variant.id, Variant.sizes, func.array_agg(Gtin.gtin))
         .join(Variant, Variant.product_id == StyleCode.product_id)
-        .where(StyleCode.key.in_(variants))
+        .outerjoin(Gtin, Gtin.variant_id == Variant.id)
+        .where(StyleCode.key.in_(keys))
+        .group_by(StyleCode.key, Variant.id)
         .order_by(Variant.size)
     ):
-        variants[key].append(variant)
-    judged: list[Judged] = []
-    for offer, value, system, key in rows:
-        near = {id(each): each for each in variants[key or ""]}
-        candidates = {place: Candidate(frozenset(), each.sizes) for place, each in near.items()}
-        verdict, chosen = judge_style(Size(value, system) if value else None, candidates.values())
-        if verdict.state == "none":
-            continue
-        place = next((place for place, candidate in candidates.items() if candidate is chosen), None)
-        judged.append((offer, verdict, near[place].id if place is not None else None))
-    return judged
+        known = frozenset(gtin for gtin in gtins if gtin)
+        found[key].append(Candidate(frozenset(), sizes, known, str(variant_id)))
+    return found
 
 
 def _only(query: Any, offer_ids: Sequence[int] | None) -> Any:

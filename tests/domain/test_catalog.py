@@ -92,7 +92,7 @@ def test_there_are_enough_labelled_rows() -> None:
 
 @pytest.mark.parametrize(("chart", "text", "eu"), LABELLED)
 def test_a_well_written_size_finds_its_variant(chart: dict[str, str], text: str, eu: str) -> None:
-    verdict, chosen = judge_style(read_size(text, "eu"), _variants(chart))
+    verdict, chosen = judge_style(read_size(text, "eu"), None, _variants(chart))
     assert verdict.state == "firm"
     assert chosen is not None
     assert chosen.sizes["eu"] == eu
@@ -104,7 +104,7 @@ def test_no_broken_size_is_called_firm(chart: dict[str, str], text: str) -> None
         size = read_size(text, "eu")
     except NoSize:
         return
-    verdict, _ = judge_style(size, _variants(chart))
+    verdict, _ = judge_style(size, None, _variants(chart))
     assert verdict.state != "firm"
 
 
@@ -142,10 +142,20 @@ def test_a_gtin_with_another_size_or_style_is_doubtful() -> None:
 
 def test_two_products_of_one_code_are_doubtful() -> None:
     twice = [*_variants(_ASICS), *_variants(_ASICS)]
-    verdict, chosen = judge_style(Size("42", "eu"), twice)
+    verdict, chosen = judge_style(Size("42", "eu"), None, twice)
     assert (verdict.state, chosen) == ("doubtful", None)
 
 
 def test_a_style_without_that_size_is_no_match() -> None:
-    assert judge_style(Size("50", "eu"), _variants(_ASICS))[0].state == "none"
-    assert judge_style(None, _variants(_ASICS))[0].state == "doubtful"
+    assert judge_style(Size("50", "eu"), None, _variants(_ASICS))[0].state == "none"
+    assert judge_style(None, None, _variants(_ASICS))[0].state == "doubtful"
+
+
+def test_a_style_with_another_gtin_is_doubtful() -> None:
+    known = Candidate(frozenset(), {"eu": "42.5"}, frozenset({"04550457702997"}))
+    assert judge_style(Size("42.5", "eu"), "04570158408318", [known])[0].state == "doubtful"
+    assert judge_style(Size("42.5", "eu"), "04550457702997", [known])[0].state == "firm"
+    assert judge_style(Size("42.5", "eu"), None, [known])[0].state == "firm"
+    assert (
+        judge_style(Size("42.5", "eu"), "04570158408318", [Candidate(frozenset(), {"eu": "42.5"})])[0].state == "firm"
+    )
