@@ -7,6 +7,7 @@ whether it is advanced often or once: the same seed gives the same book. Prices 
 from __future__ import annotations
 
 import math
+from bisect import insort
 from dataclasses import dataclass, field
 
 from .chance import Chance
@@ -62,8 +63,8 @@ def open_book(variant: Variant, seed: int, demand: float) -> Book:
         book.asks.append([_whole(fair * math.exp(abs(dice.normal()) * 2 * variant.spread)), variant.born])
     for _ in range(3 + dice.below(4)):
         book.bids.append([_whole(fair * math.exp(-variant.spread * (1.5 + 2.0 * abs(dice.normal())))), variant.born])
-    _tidy(book)
-    book.bids = [bid for bid in book.bids if bid[0] < book.asks[0][0]]
+    book.asks.sort()
+    book.bids = sorted((bid for bid in book.bids if bid[0] < book.asks[0][0]), key=_eagerness)
     book.next_at = variant.born + _wait(variant, dice, demand)
     book.dice = dice.state
     return book
@@ -127,8 +128,7 @@ def place_bid(book: Book, own: list[Ask], price: int, now: int) -> Sale | None:
     """Bid: a bid that reaches the cheapest ask buys it at its price, any other one waits in the book."""
     sale = take_cheapest(book, own, now, price)
     if sale is None:
-        book.bids.append([price, now])
-        _tidy(book)
+        _add_bid(book, price, now)
     return sale
 
 
@@ -136,8 +136,7 @@ def _wish(book: Book, own: list[Ask], price: int, now: int) -> None:
     """A patient bid: it stays below the cheapest ask."""
     best = min([ask[0] for ask in own] + [ask[0] for ask in book.asks[:1]], default=math.inf)
     if best > 1:
-        book.bids.append([price if price < best else math.ceil(best) - 1, now])
-        _tidy(book)
+        _add_bid(book, price if price < best else math.ceil(best) - 1, now)
 
 
 def _rival(book: Book, variant: Variant, own: list[Ask], dice: Chance, now: int) -> None:
@@ -155,8 +154,7 @@ def _rival(book: Book, variant: Variant, own: list[Ask], dice: Chance, now: int)
         price = _whole(book.fair * math.exp(0.01 + variant.spread * dice.normal()))
     if book.bids:
         price = max(price, book.bids[0][0] + 1)
-    book.asks.append([max(price, 1), now])
-    _tidy(book)
+    _add_ask(book, max(price, 1), now)
 
 
 def _rates(variant: Variant, demand: float) -> tuple[float, float, float]:
@@ -168,11 +166,18 @@ def _wait(variant: Variant, dice: Chance, demand: float) -> int:
     return max(1, int(dice.exponential(DAY / sum(_rates(variant, demand)))))
 
 
-def _tidy(book: Book) -> None:
-    book.asks.sort()
-    book.bids.sort(key=lambda bid: (-bid[0], bid[1]))
+def _add_ask(book: Book, price: int, now: int) -> None:
+    insort(book.asks, [price, now])
     del book.asks[MOST_ASKS:]
+
+
+def _add_bid(book: Book, price: int, now: int) -> None:
+    insort(book.bids, [price, now], key=_eagerness)
     del book.bids[MOST_BIDS:]
+
+
+def _eagerness(bid: list[int]) -> tuple[int, int]:
+    return -bid[0], bid[1]
 
 
 def _whole(price: float) -> int:
