@@ -1,0 +1,165 @@
+"""The Opportunities page: three ways, filters and sort in the address, dismiss, bought, escaping, CSRF."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, update
+
+from soleflip.models import Item, MarketPrice, Opportunity, Product
+from soleflip.services import feeds
+from tests.services.market_data import make_market, write_feed
+from tests.web.conftest import token
+
+
+@pytest.fixture
+def market(app: Any, tmp_path: Path) -> Any:
+    """A feed of 60 rows that is matched, quoted and computed."""
+    runtime = app.extensions["soleflip"]
+    now = runtime.clock()
+    with app.app_context(), runtime.transaction() as session:
+        feeds.import_file(session, write_feed(tmp_path / "feed.csv.gz", 60), now=now)
+        make_market(session, now)
+    return app
+
+
+def _all(app: Any, query: Any) -> list[Any]:
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        return list(session.scalars(query))
+
+
+def _best(app: Any) -> Opportunity:
+    query = select(Opportunity).where(Opportunity.is_current).order_by(Opportunity.net_profit.desc(), Opportunity.id)
+    found: Opportunity = _all(app, query)[0]
+    return found
+
+
+def test_without_offers_the_page_says_what_to_do(browser: Any) -> None:
+    page = browser.get("/opportunities")
+    assert page.status_code == 200
+    assert "Import a feed" in page.text
+
+
+def test_the_page_is_asked_three_ways(market: Any, browser: Any) -> None:
+    full = browser.get("/opportunities").text
+    part = browser.get("/opportunities", headers={"HX-Request": "true"}).text
+    back = browser.get("/opportunities", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in full
+    assert "<html" not in part
+    assert part.strip().startswith('<div id="opportunities-table"')
+    assert "<html" in back.text
+    assert "HX-Request" in back.headers["Vary"]
+
+
+def test_rows_show_money_and_link_to_the_arithmetic(market: Any, browser: Any) -> None:
+    best = _best(market)
+    page = browser.get("/opportunities").text
+    assert f"/opportunities/{best.id}" in page
+    shown = browser.get(f"/opportunities/{best.id}").text
+    for words in ("Shop&#39;s price", "Transaction fee", "Payment processing", "Expected cost of failed sales"):
+        assert words in shown
+    assert str(best.net_profit) in shown
+
+
+def test_filter_sort_and_pages_stand_in_the_address(market: Any, browser: Any) -> None:
+    page = browser.get("/opportunities?all=1&sort=cost&match=any&state=any").text
+    costs = [float(text) for text in re.findall(r"costs <span[^>]*>€([\d.]+)<", page)]
+    assert costs == sorted(costs)
+    assert len(costs) == 50
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following
+    address = following[1].replace("&amp;", "&")
+    assert "sort=cost" in address
+    assert "all=1" in address
+    rest = browser.get(address).text
+    assert len(re.findall(r'<tr id="opportunity-', rest)) == 10
+
+
+@pytest.mark.parametrize("query", ["sort=nonsense", "shop=x&brand=&min_profit=abc", "state=odd&max_age=-3", "q=%25%25"])
+def test_an_odd_address_still_opens(market: Any, browser: Any, query: str) -> None:
+    assert browser.get(f"/opportunities?{query}").status_code == 200
+
+
+def test_a_broken_cursor_is_explained(market: Any, browser: Any) -> None:
+    answer = browser.get("/opportunities?after=broken")
+    assert answer.status_code == 422
+    assert "go back to the first page" in answer.text
+
+
+def test_a_page_takes_at_most_four_statements_of_its_own(market: Any, browser: Any) -> None:
+    from soleflip.db import db
+
+    statements: list[str] = []
+    with market.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+        browser.get("/opportunities")
+    own = [statement for statement in statements if "integration." in statement or "ops.settings" in statement]
+    assert len(own) <= 4, own
+
+
+def test_selected_rows_are_dismissed_and_come_back_by_hand(market: Any, browser: Any) -> None:
+    best = _best(market)
+    csrf = token(browser, "/opportunities")
+    data = {"csrf_token": csrf, "ids": str(best.id), "back": "/opportunities?sort=roi"}
+    answer = browser.post("/opportunities/dismiss", data=data)
+    assert (answer.status_code, answer.location) == (303, "/opportunities?sort=roi")
+    assert _best(market).id == best.id
+    assert _all(market, select(Opportunity.state).where(Opportunity.id == best.id)) == ["dismissed"]
+    assert f'id="opportunity-{best.id}"' not in browser.get("/opportunities").text
+    assert f'id="opportunity-{best.id}"' in browser.get("/opportunities?state=dismissed").text
+    browser.post("/opportunities/reopen", data=data)
+    assert _all(market, select(Opportunity.state).where(Opportunity.id == best.id)) == ["open"]
+
+
+def test_the_way_back_never_leaves_the_house(market: Any, browser: Any) -> None:
+    data = {"csrf_token": token(browser, "/opportunities"), "ids": str(_best(market).id), "back": "https://evil.test/"}
+    assert browser.post("/opportunities/dismiss", data=data).location == "/opportunities"
+
+
+@pytest.mark.parametrize("ids", [[], ["nonsense"]])
+def test_a_selection_that_is_none_is_refused(market: Any, browser: Any, ids: list[str]) -> None:
+    answer = browser.post("/opportunities/dismiss", data={"csrf_token": token(browser, "/opportunities"), "ids": ids})
+    assert answer.status_code == 422
+
+
+def test_bought_pairs_are_put_into_stock(market: Any, browser: Any) -> None:
+    best = _best(market)
+    address = f"/opportunities/{best.id}/bought"
+    csrf = token(browser, "/opportunities")
+    wrong = browser.post(address, data={"csrf_token": csrf, "quantity": "2", "price": "-5"})
+    assert wrong.status_code == 422
+    assert "The price must be above zero" in wrong.text
+    right = browser.post(address, data={"csrf_token": csrf, "quantity": "2", "price": "99,95", "document": "R-1"})
+    assert right.status_code == 303
+    items = _all(market, select(Item))
+    assert [(str(item.cost), item.opportunity_id) for item in items] == [("99.95", best.id)] * 2
+    assert "2 bought so far" in browser.get(f"/opportunities/{best.id}").text
+
+
+def test_nothing_is_changed_without_the_forms_token(market: Any, browser: Any) -> None:
+    best = _best(market)
+    assert browser.post("/opportunities/dismiss", data={"ids": str(best.id)}).status_code in (400, 403)
+    assert _all(market, select(Opportunity.state).where(Opportunity.id == best.id)) == ["open"]
+
+
+def test_a_name_with_a_script_in_it_is_text(market: Any, browser: Any) -> None:
+    with market.app_context(), market.extensions["soleflip"].transaction() as session:
+        session.execute(update(Product).values(title="<img src=x onerror=alert(1)>"))
+        session.execute(update(MarketPrice).values(title="<script>alert(1)</script>"))
+    for address in ("/opportunities", f"/opportunities/{_best(market).id}"):
+        page = browser.get(address).text
+        assert "<img src=x" not in page
+        assert "<script>alert" not in page
+
+
+def test_the_sums_per_shop_lead_to_its_opportunities(market: Any, browser: Any) -> None:
+    page = browser.get("/opportunities/by-shop").text
+    assert "Kantstein Sneakers" in page
+    assert re.search(r"/opportunities\?shop=\d+", page)
+
+
+def test_an_unknown_opportunity_is_not_found(browser: Any) -> None:
+    assert browser.get("/opportunities/00000000-0000-0000-0000-000000000000").status_code == 404
