@@ -32,6 +32,7 @@ from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds
 from soleflip.services.stock import FREE_STATES
 
 BATCH = 100
+REQUESTS_PER_BATCH = 4
 MOST = 1000
 TYPED = "Typed by the operator."
 
@@ -67,12 +68,21 @@ class AskRow:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All rows of a selection with what listing them takes: requests, and minutes at the allowed rate."""
+    """All rows of a selection with what listing them takes; `rate` is the allowed requests a second."""
 
     rows: tuple[AskRow, ...]
     strategy: str
-    requests: int
-    minutes: Decimal
+    rate: float
+
+    @property
+    def requests(self) -> int:
+        """How many requests to StockX it takes: for each batch one that creates, polling, and one that reads."""
+        return -(-len(self.listable) // BATCH) * REQUESTS_PER_BATCH
+
+    @property
+    def minutes(self) -> Decimal:
+        """How long that takes at the allowed rate."""
+        return (Decimal(self.requests) / Decimal(str(self.rate)) / 60).quantize(Decimal("0.1"))
 
     @property
     def listable(self) -> tuple[AskRow, ...]:
@@ -131,12 +141,7 @@ def preview(
     strategy = pricing.strategy_named(strategy or chosen.strategy).name
     sources = [*_from_opportunities(session, opportunity_ids), *_from_items(session, item_ids)]
     rows = _price(session, sources, strategy, now, local_hour, wanted or {})
-    count = sum(row.refused is None for row in rows)
-    batches = -(-count // BATCH)
-    requests = batches * 4
-    return Preview(
-        tuple(rows), strategy, requests, (Decimal(requests) / Decimal(str(rate)) / 60).quantize(Decimal("0.1"))
-    )
+    return Preview(tuple(rows), strategy, rate)
 
 
 def _from_opportunities(session: Session, ids: Sequence[UUID]) -> list[_Source]:

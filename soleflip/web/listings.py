@@ -62,8 +62,7 @@ def order() -> Response:
     """List what was confirmed: answers at once, a worker does it."""
     sources = _sources()
     shown = _preview(sources, _typed())
-    taken = set(_ids("take"))
-    kept = replace(shown, rows=tuple(row for row in shown.rows if row.source in taken))
+    kept = _ticked(shown, set(_ids("take")))
     try:
         run = placing.order(g.session, kept, actor=actor(), now=now(), created_from=_created_from(kept))
     except Conflict as error:
@@ -213,8 +212,16 @@ def _under_way(ordered: wishes.Ordered) -> Response:
 
 def _show_preview(shown: Preview, sources: dict[str, list[UUID]], *, status: int = 200) -> Response:
     full, fragment = "listings/preview.html", "listings/_preview.html"
+    # A row that was offered and is not ticked stays out; one that can only now be listed comes in.
+    left_out = set(_ids("offered")) - set(_ids("take"))
+    chosen = _ticked(shown, {row.source for row in shown.listable} - left_out)
     typed = {row.source for row in shown.rows if row.reason == asks.TYPED}
-    return page(full, fragment, status=status, view=shown, typed=typed, strategies=_strategies(), sources=sources)
+    more = {"typed": typed, "left_out": left_out, "strategies": _strategies(), "sources": sources}
+    return page(full, fragment, status=status, view=shown, chosen=chosen, **more)
+
+
+def _ticked(shown: Preview, taken: set[UUID]) -> Preview:
+    return replace(shown, rows=tuple(row for row in shown.rows if row.source in taken))
 
 
 def _preview(sources: dict[str, list[UUID]], typed: dict[UUID, Decimal]) -> Preview:

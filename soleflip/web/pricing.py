@@ -88,6 +88,7 @@ def _show(
         status=status,
         view=view,
         fields=fields,
+        enough=pricing_overview.ENOUGH,
         guards_error=guards_error,
         defaults_error=defaults_error,
     )
