@@ -117,7 +117,7 @@ def _environment(folder: Path) -> dict[str, str]:
 @contextmanager
 def _sandbox_process(world: Path, settings: Settings) -> Iterator[None]:
     command = [sys.executable, "-m", "soleflip.sandbox", "--database", str(world), "run", "--control"]
-    command += ["--port", str(settings.sandbox_port), "--speed", str(settings.sandbox_speed)]
+    command += ["--port", str(settings.sandbox_port), "--speed", str(settings.sandbox_speed), "--jitter-ms", "40"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as process:
         try:
             _wait(f"{settings.stockx_auth_url}/_sandbox/clock", process)
