@@ -44,7 +44,7 @@ class Visitor:
     def go(self, path: str) -> None:
         """Open a path of ours and wait until it has come to rest."""
         self.page.goto(self.address + path)
-        self.page.wait_for_load_state("networkidle") if "/runs/" not in path else self.page.wait_for_timeout(200)
+        self.page.evaluate("document.fonts.ready.then(() => true)")
 
     def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> None:
         """Sign in through the form."""
