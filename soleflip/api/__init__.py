@@ -2,8 +2,58 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from soleflip.api import (
+    access,
+    analytics,
+    automation,
+    document,
+    imports,
+    inventory,
+    orders,
+    pricing,
+    problems,
+    quickflip,
+    selling,
+    settings,
+)
+from soleflip.api.contract import JSON
+from soleflip.domain.errors import SoleFlipError
+
+ROOMS = (quickflip, imports, inventory, selling, pricing, orders, analytics, automation, settings)
+
+# How the addresses can be read as well that are written below /orders in the design.
+ALIASES = {
+    "/orders/analytics/profits": ("GET", "analytics.show_profits"),
+    "/orders/analytics/tax-report/<int(max=9999):year>": ("GET", "analytics.show_tax_report"),
+    "/orders/sync/orders": ("POST", "orders.sync_orders"),
+}
 
 
 def install(app: Flask) -> None:
-    """Register the JSON API's blueprints on the application."""
+    """Register the JSON API on the application, behind the web edge's unit of work."""
+    problems.install(app)
+    bp = Blueprint("api", __name__, url_prefix="/api/v1")
+    bp.before_request(access.check)
+    bp.after_request(_tag)
+    bp.register_error_handler(SoleFlipError, problems.of_domain)
+    bp.register_error_handler(HTTPException, problems.of_http)
+    bp.add_url_rule("/openapi.json", "openapi", document.openapi)
+    bp.add_url_rule("/docs", "docs", document.docs)
+    for room in ROOMS:
+        bp.register_blueprint(room.bp)
+    app.register_blueprint(bp)
+    for path, (method, endpoint) in ALIASES.items():
+        app.add_url_rule(f"/api/v1{path}", f"api.{endpoint}", methods=[method])
+
+
+def _tag(response: Response) -> Response:
+    """Name the state of what was read, so that it need not be sent again while it stays the same."""
+    if request.method in ("GET", "HEAD") and response.status_code == 200 and response.mimetype == JSON:
+        response.add_etag()
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.vary.update(("Authorization", "Accept"))
+        response.make_conditional(request)
+    return response

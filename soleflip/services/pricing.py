@@ -1,6 +1,7 @@
 """Repricing: one quote call per product, the strategy and its guards per listing, and only changes are sent.
 
-A run of kind `reprice` takes `dry_run`, `approve` (proposals wait on the Pricing page) and `listing_ids` as params.
+A run of kind `reprice` takes `dry_run`, `approve` (proposals wait on the Pricing page), `listing_ids`, and `strategy`
+(for this run, in place of each listing's own) as params.
 """
 
 from __future__ import annotations
@@ -107,14 +108,16 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
         guards = settings.load_guards(session)
         fees = settings.load(session, FeeSettings).schedule()
         for listing, given in facts(session, listing_ids, fees, now, work.books):
-            decision = pricing.decide(listing.strategy, listing.strategy_settings, given, guards)
+            strategy = work.params.get("strategy")
+            values = {} if strategy else listing.strategy_settings
+            decision = pricing.decide(strategy or listing.strategy, values, given, guards)
             tally.looked_at += 1
             listing.floor_price = decision.floor
             if given.quote is not None:
                 listing.current_lowest_ask = given.quote.lowest_ask
                 listing.current_highest_bid = given.quote.highest_bid
             if decision.kind == "change" and decision.ask is not None:
-                tally.wishes.append(_wish(listing, decision))
+                tally.wishes.append(_wish(listing, strategy or listing.strategy, decision))
             elif decision.kind == "keep":
                 tally.kept += 1
             else:
@@ -124,8 +127,8 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
                 )
 
 
-def _wish(listing: StockxListing, decision: pricing.Decision) -> Wish:
-    reason = "competition" if listing.strategy in ("competitive", "quick_sale") else "algorithm"
+def _wish(listing: StockxListing, strategy: str, decision: pricing.Decision) -> Wish:
+    reason = "competition" if strategy in ("competitive", "quick_sale") else "algorithm"
     return Wish(listing.id, "price", decision.ask, reason, decision.reason, dict(decision.inputs))
 
 

@@ -48,14 +48,24 @@ def adjusted(ask: Decimal, mode: str, value: Decimal) -> Decimal:
 
 
 def change_prices(
-    session: Session, listing_ids: Sequence[UUID], mode: str, value: Decimal, *, actor: str, now: datetime
+    session: Session,
+    listing_ids: Sequence[UUID],
+    mode: str,
+    value: Decimal,
+    *,
+    actor: str,
+    now: datetime,
+    sentence: str | None = None,
 ) -> Ordered:
-    """Ask for new prices of listings, each worked out from its own ask; raises Conflict when none may change."""
+    """Ask for new prices of listings, each worked out from its own ask; raises Conflict when none may change.
+
+    `sentence` is the operator's reason, for the history.
+    """
     _check_count(listing_ids)
     asks = session.execute(
         select(StockxListing.id, StockxListing.ask_price).where(StockxListing.id.in_(listing_ids))
     ).all()
-    said = f"{PRICE_MODES.get(mode, mode)} {value.normalize():f}, by hand."
+    said = sentence or f"{PRICE_MODES.get(mode, mode)} {value.normalize():f}, by hand."
     wanted = [Wish(key, "price", adjusted(ask, mode, value), "manual", said) for key, ask in asks]
     return _order(session, wanted, actor=actor, now=now)
 

@@ -6,10 +6,11 @@ The id stands in the answer's X-Request-ID header, on the page and in every log 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
@@ -155,12 +156,12 @@ def _broken(error: Exception) -> Response:
 
 
 def _answer(status: int, explanation: Explanation, *, bare: bool = False) -> Response:
-    """Write the error as a page, as a notice for htmx, or as JSON under /api/."""
+    """Write the error as a page, as a notice for htmx, or as the JSON API's own problem under /api/."""
     if status != 500:
         log.info("request refused", path=request.path, method=request.method, status=status, why=explanation.text)
     if request.path.startswith("/api/"):
-        body = {"error": {"status": status, "message": explanation.text, "request_id": _id()}}
-        return make_response(jsonify(body), status)
+        problem: Callable[[int, str], Response] = current_app.extensions["problem"]
+        return problem(status, explanation.text)
     view = {"status": status, "explanation": explanation, "request_id": _id()}
     if wants_fragment():
         response = make_response(render_template("errors/_notice.html", **view), status)

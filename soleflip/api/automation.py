@@ -1,0 +1,247 @@
+"""Automation: runs and how they go, the stop switch, and what runs by itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Blueprint
+from pydantic import Field
+
+from soleflip.api.contract import operation
+from soleflip.api.fields import Amount, Asked, Moment, Page, Paged, RunShape, Shape, Started, seal, started, unseal
+from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
+from soleflip.services import automation, automation_overview, listing_runs, runs, wishes
+from soleflip.services.timetable import TIMETABLE
+from soleflip.stockx import BudgetUnreachable
+
+bp = Blueprint("automation", __name__, url_prefix="/automation")
+
+TAG = "Automation"
+
+
+class RunQuery(Paged):
+    """Which runs are wanted."""
+
+    kind: str | None = Field(default=None, max_length=30)
+    state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None
+
+
+class RunPage(Page[RunShape]):
+    """A page of runs, newest first."""
+
+
+class LineShape(Shape):
+    """What a run did with one thing."""
+
+    outcome: str
+    sentence: str
+    subject_id: UUID | None
+    at: Moment
+
+
+class RowShape(Shape):
+    """What became of one listing in a run: amounts in `currency`."""
+
+    listing_id: UUID
+    title: str
+    size: str
+    state: str
+    kind: str
+    currency: str
+    old_price: Amount | None
+    price: Amount | None
+    note: str | None
+
+
+class RunDetail(RunShape):
+    """A run with its log and, where it lists or changes listings, its rows."""
+
+    lines: list[LineShape]
+    rows: list[RowShape]
+    can_retry: bool
+    can_go_on: bool
+    can_undo: bool
+
+
+class TimetableShape(Shape):
+    """What runs by itself: how often, and when it ran and runs; times are real ones."""
+
+    kind: str
+    label: str
+    every_seconds: int
+    is_open: bool
+    last_run: RunShape | None
+    due_at: Moment | None
+
+
+class SwitchShape(Shape):
+    """The stop switch."""
+
+    is_stopped: bool
+    actor: str | None
+    reason: str | None
+    at: Moment | None
+
+
+class BudgetShape(Shape):
+    """What is left of the day's requests to StockX."""
+
+    used_today: int
+    left_today: int
+    blocked_until: Moment | None
+
+
+class MonitorShape(Shape):
+    """How the machinery stands."""
+
+    switch: SwitchShape
+    waiting: int = Field(description="Listings and changes that wait to be sent.")
+    halted: list[RunShape] = Field(description="Runs that failed with something left to send.")
+    timetable: list[TimetableShape]
+    budget: BudgetShape | None = Field(description="Missing while the queue server is away.")
+
+
+class StartWanted(Asked):
+    """A line of the timetable to start now."""
+
+    kind: str = Field(pattern=f"^({'|'.join(entry.kind for entry in TIMETABLE)})$")
+
+
+class StopWanted(Asked):
+    """Why everything is to stop."""
+
+    reason: str = Field(default="no reason given", min_length=1, max_length=300)
+
+
+class ResumeWanted(Asked):
+    """Whether the runs that stood still go on."""
+
+    go_on: bool = False
+
+
+@bp.get("/runs")
+@operation(TAG, "read", RunPage)
+def list_runs(query: RunQuery) -> RunPage:
+    """List the runs, newest first."""
+    found, cursor = runs.history(
+        session(), kind=query.kind, state=query.state, after=unseal(query.cursor), limit=query.limit
+    )
+    return RunPage(items=[RunShape.of(run) for run in found], next_cursor=seal(cursor))
+
+
+@bp.get("/runs/<uuid:run_id>")
+@operation(TAG, "read", RunDetail)
+def show_run(run_id: UUID) -> RunDetail:
+    """Show a run: its progress, its log, and what became of each listing."""
+    return _detail(run_id)
+
+
+@bp.post("/runs/<uuid:run_id>/cancel")
+@operation(TAG, "list", RunDetail, acts=True)
+def cancel_run(run_id: UUID) -> RunDetail:
+    """Ask a run to stop at its next safe place."""
+    runs.request_cancel(session(), run_id)
+    return _detail(run_id)
+
+
+@bp.post("/runs/<uuid:run_id>/retry")
+@operation(TAG, "list", Started, status=202, acts=True)
+def retry_run(run_id: UUID) -> Any:
+    """Try the failed listings of a run again, alone."""
+    runs.get(session(), run_id)
+    return started(wake_after_commit(wishes.retry_failed(session(), run_id, actor=actor(), now=now())))
+
+
+@bp.post("/runs/<uuid:run_id>/go-on")
+@operation(TAG, "list", Started, status=202, acts=True)
+def go_on_with_run(run_id: UUID) -> Any:
+    """Let a run that failed half-way go on where it stopped."""
+    runs.get(session(), run_id)
+    return started(wake_after_commit(runs.reopen(session(), run_id)))
+
+
+@bp.post("/runs/<uuid:run_id>/undo")
+@operation(TAG, "list", Started, status=202, acts=True)
+def undo_run(run_id: UUID) -> Any:
+    """Take back what a run did: delist what it listed, or set the prices it replaced."""
+    is_listing = runs.get(session(), run_id).kind == "list"
+    take_back = wishes.undo_listing if is_listing else wishes.undo_prices
+    return started(wake_after_commit(take_back(session(), run_id, actor=actor(), now=now()).run))
+
+
+@bp.get("/monitor")
+@operation(TAG, "read", MonitorShape)
+def monitor() -> MonitorShape:
+    """Show how the machinery stands: the switch, what waits, what runs by itself, and the request budget."""
+    view = automation_overview.view(session(), sandbox=runtime().settings.sandbox)
+    return MonitorShape(
+        switch=_switch(),
+        waiting=view.waiting,
+        halted=[RunShape.of(run) for run in view.halted],
+        timetable=[
+            TimetableShape(
+                kind=line.entry.kind,
+                label=line.entry.label,
+                every_seconds=int(line.every.total_seconds()),
+                is_open=line.is_open,
+                last_run=RunShape.of(line.last) if line.last else None,
+                due_at=line.due_at,
+            )
+            for line in view.lines
+        ],
+        budget=_budget(),
+    )
+
+
+@bp.post("/start")
+@operation(TAG, "list", Started, status=202, acts=True)
+def start_now(json: StartWanted) -> Any:
+    """Start one line of the timetable now."""
+    return started(start_run(json.kind))
+
+
+@bp.post("/stop")
+@operation(TAG, "admin", SwitchShape, acts=True)
+def stop_everything(json: StopWanted) -> SwitchShape:
+    """Halt every write to StockX, at once."""
+    automation.stop(session(), actor=actor(), reason=json.reason, now=now())
+    return _switch()
+
+
+@bp.post("/resume")
+@operation(TAG, "admin", SwitchShape, acts=True)
+def resume_everything(json: ResumeWanted) -> SwitchShape:
+    """Let writes to StockX go on, with the runs that stood still if wanted."""
+    for run in automation_overview.resume(session(), go_on=json.go_on, actor=actor(), now=now()):
+        wake_after_commit(run)
+    return _switch()
+
+
+def _detail(run_id: UUID) -> RunDetail:
+    view = listing_runs.view(session(), run_id)
+    base = RunShape.of(view.run)
+    return RunDetail(
+        **{name: getattr(base, name) for name in RunShape.model_fields},
+        lines=[LineShape.model_validate(line) for line in runs.lines(session(), run_id)],
+        rows=[RowShape.model_validate(row) for row in view.rows],
+        can_retry=view.can_retry,
+        can_go_on=view.can_go_on,
+        can_undo=view.can_undo,
+    )
+
+
+def _switch() -> SwitchShape:
+    row = automation.switch(session())
+    if row is None:
+        return SwitchShape(is_stopped=False, actor=None, reason=None, at=None)
+    session().refresh(row)
+    return SwitchShape.model_validate(row)
+
+
+def _budget() -> BudgetShape | None:
+    try:
+        state = runtime().stockx.budget.state()
+    except BudgetUnreachable:
+        return None
+    return BudgetShape.model_validate(state)

@@ -1,0 +1,192 @@
+"""What an operation of the API is: one decorator gives a view its scope, its types, and its line in the document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, NamedTuple
+
+import structlog
+from flask import Request, Response, make_response
+from pydantic import BaseModel, ValidationError
+from spectree import Response as Answers
+from spectree import SpecTree
+from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
+from spectree.utils import get_multidict_items
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from soleflip.api import access
+from soleflip.api.once import once
+from soleflip.api.problems import FieldProblem, Unfit
+
+log = structlog.get_logger()
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What the document says of a view beside its types: `files` maps further content types to what they hold."""
+
+    scope: str
+    status: int
+    acts: bool
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+OPERATIONS: dict[str, Operation] = {}
+"""Every operation by its id, which is the name of its view."""
+
+
+class Context(NamedTuple):
+    """What was read from a request."""
+
+    query: Any
+    json: Any
+    form: Any
+    headers: None = None
+    cookies: None = None
+
+
+class Plugin(FlaskPlugin):
+    """Reads requests strictly: the declared kind of body, good JSON, and text that a database can hold."""
+
+    def request_validation(
+        self, request: Request, query: Any, json: Any, form: Any, headers: Any, cookies: Any
+    ) -> None:
+        """Read and check everything that a view takes; raises ValidationError, BadRequest or UnsupportedMediaType."""
+        request.context = Context(  # type: ignore[attr-defined]
+            query=query.model_validate(_clean(get_multidict_items(request.args, query))) if query else None,
+            json=json.model_validate(_clean(_json_body(request))) if json else None,
+            form=form.model_validate(_clean(_form_body(self, request))) if form else None,
+        )
+
+    def validate_response(
+        self, resp: Any, resp_model: Any, skip_validation: bool, force_resp_serialize: bool
+    ) -> tuple[Response, Any]:
+        """Check what a view answers against its type; files pass as they are."""
+        if isinstance(resp, Response) and resp.mimetype != JSON:
+            return resp, None
+        checked: tuple[Response, Any] = super().validate_response(
+            resp, resp_model, skip_validation, force_resp_serialize
+        )
+        return checked
+
+
+def _json_body(request: Request) -> Any:
+    if request.mimetype != JSON and not request.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
+    try:
+        return json.loads(request.get_data(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is no JSON that can be read. Nothing was changed.") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _form_body(plugin: Plugin, request: Request) -> Any:
+    if request.mimetype != FORM:
+        raise UnsupportedMediaType("Send the file as multipart/form-data.")
+    return plugin.fill_form(request)
+
+
+def _clean(value: Any) -> Any:
+    """Return a value unless there is text in it that no database holds."""
+    if isinstance(value, str) and ("\x00" in value or (not value.isprintable() and _is_broken(value))):
+        raise BadRequest("There is a character in the request that no text can have. Nothing was changed.")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _clean(key), _clean(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _clean(inner)
+    return value
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _before(_request: Any, _response: Any, error: Exception | None, _instance: Any, _adapter: Any) -> None:
+    """Turn fields that don't fit into a problem."""
+    if isinstance(error, ValidationError):
+        raise Unfit(
+            FieldProblem(field=".".join(str(part) for part in each["loc"]) or "body", message=each["msg"])
+            for each in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+
+
+def _after(_request: Any, _response: Any, error: Exception | None, _instance: Any, _adapter: Any) -> None:
+    """An answer that is not as promised is a mistake of ours."""
+    if error is not None:
+        raise RuntimeError(f"an answer breaks the contract: {error}")
+
+
+spec = SpecTree(
+    "flask",
+    backend=Plugin,
+    before=_before,
+    after=_after,
+    mode="strict",
+    title="SoleFlip",
+    version="1",
+    description=(
+        "All that the pages do, for scripts. Amounts are text with their currency beside them, times are UTC, lists "
+        "come in pages behind a cursor, and slow things answer 202 with a run to follow. An `Idempotency-Key` makes "
+        "a request that acts safe to repeat; every error is a problem (RFC 9457)."
+    ),
+    naming_strategy=lambda model: model.__name__.replace("[", "_").replace("]", ""),
+    nested_naming_strategy=lambda _parent, child: child,
+    security_schemes=[
+        SecurityScheme(
+            name="token",
+            data=SecuritySchemeData(
+                type=SecureType.HTTP, scheme="bearer", description="A token from Settings, beginning with sf_."
+            ),
+        )
+    ],
+)
+
+
+def operation(
+    tag: str,
+    scope: str,
+    returns: type[BaseModel] | None = None,
+    *,
+    status: int = 200,
+    acts: bool = False,
+    files: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
+    """Make a view an operation: its scope is asked for, its request and answer are checked, and it is documented.
+
+    `acts`: it takes an Idempotency-Key. `files`: content types it may answer with beside JSON, with what they hold.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Response]:
+        name = view.__name__
+        if name in OPERATIONS:
+            raise ValueError(f"two operations are called {name}")
+        OPERATIONS[name] = Operation(scope, status, acts, files or {})
+        answers = Answers(**{f"HTTP_{status}": returns}) if returns else Answers(f"HTTP_{status}")
+        checked = spec.validate(resp=answers, tags=(tag,), security={"token": [scope]}, operation_id=name)(view)
+
+        @wraps(checked)
+        def guarded(**path: Any) -> Response:
+            refused = access.refuse_scope(scope)
+            if refused is not None:
+                return refused
+            return once(lambda: checked(**path)) if acts else make_response(checked(**path))
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,118 @@
+"""Settings and the StockX account, and the search over everything that has a name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any, Literal
+
+from flask import Blueprint
+from pydantic import Field
+
+from soleflip.api.contract import operation
+from soleflip.api.fields import Asked, Moment, ProductShape, Shape
+from soleflip.api.inventory import ItemShape
+from soleflip.api.listing_shapes import ListingShape
+from soleflip.api.orders import OrderShape
+from soleflip.api.unit import actor, runtime, session
+from soleflip.services import connection, search, settings
+
+bp = Blueprint("settings", __name__)
+
+TAG = "Settings"
+
+Values = dict[str, str | int | None]
+
+
+class SettingsShape(Shape):
+    """Every group of settings: amounts and rates as text."""
+
+    fees: Values
+    vat: Values
+    thresholds: Values
+    pricing: Values
+
+
+class SettingValues(Asked):
+    """Settings of one group by name; missing ones stay as they are."""
+
+    values: Values = Field(max_length=40)
+
+
+class AccountShape(Shape):
+    """The StockX account: connected, disconnected or reconnect."""
+
+    state: str
+    since: Moment | None
+    reason: str | None
+
+
+class SearchQuery(Asked):
+    """Words, a style code, an order number, a listing id or an EAN."""
+
+    q: str = Field(min_length=2, max_length=100)
+
+
+class SearchResult(Shape):
+    """The best few of each kind."""
+
+    products: list[ProductShape]
+    listings: list[ListingShape]
+    orders: list[OrderShape]
+    items: list[ItemShape]
+
+
+@bp.get("/settings")
+@operation(TAG, "read", SettingsShape)
+def show_settings() -> SettingsShape:
+    """Show fees, VAT, thresholds and pricing as they are set."""
+    return _settings()
+
+
+@bp.put("/settings/<any(fees, vat, thresholds, pricing):group>")
+@operation(TAG, "admin", SettingsShape, acts=True)
+def save_settings(group: Literal["fees", "vat", "thresholds", "pricing"], json: SettingValues) -> SettingsShape:
+    """Store settings of one group; new figures and prices use them from now on."""
+    settings.save(session(), settings.GROUPS[group], json.values, actor=actor())
+    return _settings()
+
+
+@bp.get("/settings/stockx")
+@operation(TAG, "read", AccountShape)
+def show_account() -> AccountShape:
+    """Show whether the StockX account is connected; connecting takes a browser."""
+    return _account()
+
+
+@bp.post("/settings/stockx/disconnect")
+@operation(TAG, "admin", AccountShape, acts=True)
+def disconnect_account() -> AccountShape:
+    """Forget the StockX account: nothing is sent until somebody connects again."""
+    connection.disconnect(session(), actor=actor())
+    runtime().stockx.auth.forget()
+    return _account()
+
+
+@bp.get("/search")
+@operation("Search", "read", SearchResult)
+def search_everything(query: SearchQuery) -> SearchResult:
+    """Find products, listings, orders and pairs."""
+    found = search.find(session(), query.q)
+    return SearchResult(
+        products=[ProductShape.of(each) for each in found.products],
+        listings=[ListingShape.of(each) for each in found.listings],
+        orders=[OrderShape.of(each) for each in found.orders],
+        items=[ItemShape.of(each) for each in found.items],
+    )
+
+
+def _settings() -> SettingsShape:
+    groups: dict[str, Any] = {}
+    for name, kind in settings.GROUPS.items():
+        values = asdict(settings.load(session(), kind)).items()
+        groups[name] = {key: f"{value:f}" if isinstance(value, Decimal) else value for key, value in values}
+    return SettingsShape(**groups)
+
+
+def _account() -> AccountShape:
+    return AccountShape.model_validate(connection.account(session(), sandbox=runtime().settings.sandbox))
