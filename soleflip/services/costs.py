@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
-from soleflip.domain.errors import InvalidInput
+from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.money import cents
 from soleflip.feeds.fields import read_currency, read_money
 from soleflip.models import AuditEntry, Item, Product, Purchase, StockxOrder, Variant
 from soleflip.services import ledger
@@ -109,6 +110,75 @@ def import_costs(
     return result
 
 
+def set_cost(
+    session: Session,
+    order_id: UUID,
+    cost: Decimal,
+    *,
+    actor: str,
+    books: Books,
+    now: datetime,
+    bought: date | None = None,
+    supplier: str | None = None,
+    document: str | None = None,
+) -> StockxOrder:
+    """Enter or correct what the pair of an order cost, in the books' currency, with its purchase; the books follow.
+
+    A cost that is booked already is reversed and booked anew. Raises InvalidInput or NotFound.
+    """
+    order = session.get(StockxOrder, order_id, with_for_update=True)
+    if order is None:
+        raise NotFound("There is no such order.")
+    if not cost.is_finite() or cost < 0 or cost != cents(cost):
+        raise InvalidInput("A cost is an amount of at least zero with two decimals.", field="cost")
+    line = CostLine(
+        line=0,
+        style=order.style_code or order.title or order.stockx_order_number,
+        size=order.size or "",
+        cost=cents(cost),
+        currency=books.currency,
+        bought=bought or order.sold_at.date(),
+        supplier=supplier or None,
+        document=document or None,
+        mark=f"order {order.stockx_order_number}",
+    )
+    before = None
+    if order.item_id is None:
+        order.item_id = _item(session, line, order, is_dated=bought is not None).id
+    else:
+        before = _correct(session, session.get_one(Item, order.item_id), line, bought)
+    session.add(
+        AuditEntry(
+            actor=actor,
+            act="order cost",
+            subject=order.stockx_order_number,
+            before={"cost": before},
+            after={"cost": str(line.cost)},
+        )
+    )
+    session.flush()
+    ledger.settle_and_refresh(session, order, books, now)
+    return order
+
+
+def _correct(session: Session, item: Item, line: CostLine, bought: date | None) -> str | None:
+    """Write cost and purchase of an item we know; what is not given stays. Returns the old cost."""
+    before = None if item.cost is None else f"{item.cost} {item.currency}"
+    item.cost, item.currency = line.cost, line.currency
+    if bought or line.supplier or line.document:
+        # A purchase document can cover many pairs: what is said of this one must not change the others.
+        old = session.get(Purchase, item.purchase_id) if item.purchase_id else None
+        purchase = Purchase(
+            supplier=line.supplier or (old and old.supplier),
+            document=line.document or (old and old.document),
+            purchased_on=bought or (old and old.purchased_on),
+        )
+        session.add(purchase)
+        session.flush()
+        item.purchase_id = purchase.id
+    return before
+
+
 def _read(stream: IO[bytes], result: CostsResult, books: Books) -> list[CostLine]:
     lines = []
     seen: dict[str, int] = defaultdict(int)
@@ -193,16 +263,17 @@ def _match(
     return taken
 
 
-def _item(session: Session, line: CostLine, order: StockxOrder) -> Item:
+def _item(session: Session, line: CostLine, order: StockxOrder, *, is_dated: bool = True) -> Item:
     """Put the sold pair into the inventory, with its purchase."""
     variant = _variant(session, line, order)
-    purchase = Purchase(supplier=line.supplier, document=line.document, purchased_on=line.bought)
+    day = line.bought if is_dated else None
+    purchase = Purchase(supplier=line.supplier, document=line.document, purchased_on=day)
     session.add(purchase)
     session.flush()
     item = Item(
         product_id=variant.product_id,
         variant_id=variant.id,
-        state="sold",
+        state="returned" if order.order_status == "cancelled" else "sold",
         cost=line.cost,
         currency=line.currency,
         price=line.cost,

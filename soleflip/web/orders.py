@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, make_response, request, url_for
 
 from soleflip.domain.errors import InvalidInput, NotFound
-from soleflip.services import ledger, order_book
+from soleflip.services import costs, ledger, order_book
 from soleflip.services.order_book import OrderFilter
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, start_run
@@ -46,6 +47,25 @@ def name_item(order_id: UUID) -> Response:
     item_id = None if chosen == "none" else _uuid(chosen)
     order_book.name_item(g.session, order_id, item_id, actor=actor(), books=runtime().books, now=now())
     flash("The order has its pair." if item_id else "The order counts as a sale outside your stock.", "success")
+    return go(url_for("orders.show", order_id=order_id))
+
+
+@bp.post("/<uuid:order_id>/cost")
+def cost(order_id: UUID) -> Response:
+    """Enter or correct what the pair cost, and where it was bought."""
+    form = request.form
+    costs.set_cost(
+        g.session,
+        order_id,
+        _amount(form.get("cost", "")),
+        bought=_day(form.get("bought", "")),
+        supplier=form.get("supplier", "").strip()[:120],
+        document=form.get("document", "").strip()[:120],
+        actor=actor(),
+        books=runtime().books,
+        now=now(),
+    )
+    flash("The cost is in the books.", "success")
     return go(url_for("orders.show", order_id=order_id))
 
 
@@ -93,3 +113,10 @@ def _amount(text: str) -> Decimal:
         return Decimal(text.strip().replace(",", "."))
     except InvalidOperation:
         raise InvalidInput(f"{text[:40]!r} is no amount: write it like 15.00", field="amount") from None
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidInput(f"{text[:20]!r} is no day like 2025-03-31.", field="bought") from None

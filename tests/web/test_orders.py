@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from soleflip.models import Item, Run, StockxOrder
+from soleflip.models import Item, LedgerEntry, Run, StockxOrder
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.stockx.orders import OrderDetail
 from tests.services.sales import entry, make_listing, payout, shipment, snapshot
@@ -114,6 +114,21 @@ def test_a_penalty_is_booked_and_reversed(browser: Any, shop: Any) -> None:
     assert post(browser, f"{address}/entries/{entry_id[1]}/reverse").status_code == 303
     assert "/reverse" not in browser.get(address).text
     assert post(browser, f"{address}/penalty", amount="much", reason="").status_code == 422
+
+
+def test_a_cost_is_entered_and_corrected_on_the_order(app: Any, browser: Any, shop: Any) -> None:
+    address = f"/orders/{shop['3-3']}"
+    form = {"bought": "2026-01-02", "supplier": "Shop", "document": "R1"}
+    assert post(browser, f"{address}/cost", cost="15,00", **form).status_code == 303
+    assert post(browser, f"{address}/cost", cost="16.50", **form).status_code == 303
+    assert post(browser, f"{address}/cost", cost="-1").status_code == 422
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        order = session.get_one(StockxOrder, shop["3-3"])
+        assert str(order.net_profit) == "23.50"
+        booked = session.scalars(
+            select(LedgerEntry.amount).where(LedgerEntry.order_id == order.id, LedgerEntry.kind == "cost")
+        ).all()
+        assert sorted(str(amount) for amount in booked) == ["-15.00", "-16.50", "15.00"]
 
 
 def test_sync_starts_a_run(app: Any, browser: Any) -> None:
