@@ -17,6 +17,7 @@ from rq import Queue
 
 from soleflip.config import Settings
 from soleflip.db import Clock, Transaction
+from soleflip.domain.errors import Conflict, RetryLater
 from soleflip.services.runs import Books
 from soleflip.stockx import StockX
 
@@ -93,6 +94,17 @@ class SandboxClock:
             if self._at is None:
                 return system_clock()
             return self._at + timedelta(seconds=(self._timer() - self._read) * self._speed)
+
+    def skip(self, hours: int) -> None:
+        """Let sandbox time pass at once; raises Conflict when the sandbox runs without its control interface."""
+        try:
+            answer = requests.post(self._url, json={"step": hours * 3600}, timeout=60)
+        except requests.RequestException as error:
+            raise RetryLater("The sandbox does not answer; is it running?") from error
+        if answer.status_code != 200:
+            raise Conflict("This sandbox takes no orders about its time: start it with --control.")
+        with self._lock:
+            self._asked = float("-inf")
 
     def _ask(self) -> None:
         self._asked = self._timer()

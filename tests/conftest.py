@@ -33,6 +33,8 @@ from soleflip import local
 from soleflip.config import PROJECT, VARIABLES, Settings, new_encryption_key
 from soleflip.db import db
 
+pytest_plugins = ["tests.selling"]
+
 SHARED = PROJECT.parent / "shared"
 NO_SHARED = "../shared is not there"
 FOLDER = "SOLEFLIP_TEST_FOLDER"

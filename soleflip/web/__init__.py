@@ -22,10 +22,12 @@ from soleflip.web import (
     orders,
     pricing,
     runs,
+    sandbox,
     search,
     settings,
     shell,
     tax,
+    tokens,
     unit,
 )
 
@@ -42,9 +44,11 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     orders.bp,
     pricing.bp,
     runs.bp,
+    sandbox.bp,
     search.bp,
     settings.bp,
     tax.bp,
+    tokens.bp,
 )
 
 csrf = CSRFProtect()

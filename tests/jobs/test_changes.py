@@ -16,7 +16,7 @@ from soleflip.domain.errors import Conflict
 from soleflip.models import Item, ListingChange, PricingHistory, Run, StockxListing, Variant
 from soleflip.services import asks, automation, changes, placing, runs
 from soleflip.services.changes import Wish
-from tests.jobs.conftest import Selling
+from tests.selling import Selling
 
 
 def listed(selling: Selling, number: int) -> list[UUID]:

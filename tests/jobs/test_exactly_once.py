@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.jobs.conftest import Selling
+from tests.selling import Selling
 
 NUMBER = 250
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from soleflip.domain.analytics import period_of
 from soleflip.models import Item, LedgerEntry, Run, StockxListing, StockxOrder
 from soleflip.services import analytics, runs
-from tests.jobs.conftest import Selling
+from tests.selling import Selling
 
 WALK = ("SHIPPED", "RECEIVED", "AUTHENTICATING", "AUTHENTICATED", "PAYOUTPENDING", "PAYOUTCOMPLETED", "COMPLETED")
 

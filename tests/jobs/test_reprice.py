@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from soleflip.models import ListingChange, PricingHistory, Run, StockxListing
 from soleflip.services import proposals, runs
-from tests.jobs.conftest import Selling
+from tests.selling import Selling
 
 
 def listed(selling: Selling, number: int) -> UUID:

@@ -76,8 +76,23 @@ def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Bo
     assert back.taxed.profit == -third.taxed.profit
 
 
-def penny(text: str) -> Decimal:
-    return Decimal(text.replace(",", ""))
+def test_cash_accounting_counts_a_sale_on_the_day_of_its_payout(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books, "1", "L1", "2024-12-28T10:00:00Z", updated="2025-01-02T10:00:00Z")
+    sell(session, books, "1", "L1", "2024-12-28T10:00:00Z", status="RETURNED", updated="2025-03-01T10:00:00Z")
+    by = {
+        (basis, year): [row.kind for row in tax.rows(session, year, "plain", books, basis)]
+        for basis in tax.BASES
+        for year in (2024, 2025)
+    }
+    assert by == {
+        ("sale", 2024): ["sale"],
+        ("sale", 2025): ["reversal"],
+        ("payout", 2024): [],
+        ("payout", 2025): ["sale", "reversal"],
+    }
+    (sold, _) = tax.rows(session, 2025, "plain", books, "payout")
+    assert (sold.local_day.isoformat(), sold.booked_at.year) == ("2025-01-02", 2024)
 
 
 @pytest.mark.usefixtures("a_year")

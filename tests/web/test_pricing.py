@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from soleflip.jobs import tasks
 from soleflip.models import ListingChange, Run
 from soleflip.runtime import system_clock
 from soleflip.services import settings
@@ -69,10 +70,24 @@ def test_guard_rails_are_stored_and_a_wrong_one_is_refused_at_its_field(browser,
 
 
 def test_the_strategy_of_new_listings_is_chosen(browser, book):
-    assert post(browser, "/pricing/defaults", strategy="hold", expires_after_days="14").status_code == 303
+    good = {"strategy": "hold", "expires_after_days": "14", "repricing": "propose"}
+    assert post(browser, "/pricing/defaults", **good).status_code == 303
     with book() as session:
-        assert settings.load(session, PricingSettings) == PricingSettings("hold", 14)
-    assert post(browser, "/pricing/defaults", strategy="magic", expires_after_days="14").status_code == 422
+        assert settings.load(session, PricingSettings) == PricingSettings("hold", 14, "propose")
+    for wrong in ({"strategy": "magic"}, {"expires_after_days": "0"}, {"repricing": "dream"}):
+        assert post(browser, "/pricing/defaults", **good | wrong).status_code == 422
+
+
+def test_the_timetable_only_proposes_where_the_operator_approves(browser, book, app):
+    post(browser, "/pricing/defaults", strategy="hold", expires_after_days="14", repricing="propose")
+    post(browser, "/automation/run", kind="reprice")
+    with app.app_context():
+        tasks.start_scheduled("listing_sync")
+    with book() as session:
+        assert {run.kind: run.params for run in session.scalars(select(Run))} == {
+            "reprice": {"approve": True},
+            "listing_sync": {},
+        }
 
 
 def test_ticked_proposals_go_out_and_the_others_wait(browser, book):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +19,7 @@ from uuid import UUID
 import pytest
 import requests
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from soleflip.config import PROJECT, Settings
@@ -25,10 +28,11 @@ from soleflip.factory import create_app
 from soleflip.jobs import tasks
 from soleflip.models import Item, Product, Run, StockxListing, Variant
 from soleflip.runtime import Runtime
-from soleflip.services import runs
+from soleflip.services import accounts, runs
 from tests.conftest import Sandbox, running_sandbox
 
 SPEED = 3000
+EMAIL, PASSWORD = "owner@soleflip.test", "a password for tests"
 DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
 
 
@@ -97,13 +101,37 @@ class Selling:
         """Start a worker process for one run that dies where it is told to."""
         with (Path(self.environ["SOLEFLIP_DATA"]) / "worker.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("dying_worker.py")), str(run_id), when, str(number)],
+                [
+                    sys.executable,
+                    str(Path(__file__).with_name("jobs") / "dying_worker.py"),
+                    str(run_id),
+                    when,
+                    str(number),
+                ],
                 cwd=PROJECT,
                 env=self.environ,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
+
+    def browse(self, visit: Callable[[FlaskClient], Any]) -> Any:
+        """Let a signed-in browser-like client visit pages, outside the application context that tests run in."""
+
+        def visited() -> Any:
+            client = self.app.test_client()
+            with client.session_transaction() as cookie:
+                cookie["_user_id"] = f"{owner.id}:{owner.session_epoch}"
+            found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/").text)
+            assert found
+            client.environ_base["HTTP_X_CSRFTOKEN"] = found[1]
+            return visit(client)
+
+        with self.runtime.transaction() as session:
+            owner = accounts.ensure_first_operator(session, EMAIL, PASSWORD)
+            assert owner is not None
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(visited).result()
 
     def check_asks(self, run_id: UUID, number: int) -> None:
         """Every row of a run is live, has a StockX listing of its own, and StockX has no other ask of ours."""

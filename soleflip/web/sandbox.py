@@ -1,0 +1,29 @@
+"""The sandbox's own lever: let its time pass at once, so that days of buyers come by in seconds."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, request
+
+from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.runtime import SandboxClock
+from soleflip.web.auth import safe_next
+from soleflip.web.htmx import go
+from soleflip.web.unit import runtime, start_run
+
+bp = Blueprint("sandbox", __name__, url_prefix="/sandbox")
+
+HOURS = {"24": "A day", "168": "A week"}
+
+
+@bp.post("/skip")
+def skip() -> Response:
+    """Let a day or a week of sandbox time pass, then sync the orders that came of it."""
+    clock, hours = runtime().clock, request.form.get("hours", "")
+    if not isinstance(clock, SandboxClock):
+        raise NotFound("Only the sandbox has a time of its own.")
+    if hours not in HOURS:
+        raise InvalidInput("Skip a day or a week.", field="hours")
+    clock.skip(int(hours))
+    start_run("order_sync")
+    flash(f"{HOURS[hours]} has passed in the sandbox. Orders are being synced.", "info")
+    return go(safe_next(request.form.get("next")))
