@@ -23,6 +23,7 @@ from soleflip.services import (
     runs,
     sourcing,
     submission,
+    timetable,
 )
 from soleflip.services.runs import Work
 
@@ -112,7 +113,7 @@ def start_scheduled(kind: str) -> UUID | None:
     with runtime.transaction() as session:
         if runs.is_open(session, kind):
             return None
-        run = runs.start(session, kind, actor="timetable")
+        run = runs.start(session, kind, actor="timetable", params=timetable.params_of(session, kind))
     runtime.queue.wake(run.id, kind)
     return run.id
 

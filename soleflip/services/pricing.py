@@ -231,7 +231,8 @@ def _write_down(work: Work, tally: _Tally) -> None:
         counts |= {f"refused_{guard}": number for guard, number in tally.refused.items()}
         run = runs.get(session, work.run_id)
         run.counts = {**run.counts, **counts}
-        run.total = asked.waiting
+        if state == "waiting":
+            run.total, run.done = asked.waiting, 0
 
 
 def _proposal_sentence(work: Work) -> str:

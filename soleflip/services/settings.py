@@ -68,10 +68,14 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class PricingSettings:
-    """The strategy of new listings, and for how many days an ask is put up."""
+    """The strategy of new listings, for how many days an ask is put up, and what the timetable's repricing does.
+
+    `repricing` is send, or propose: then new prices wait on the Pricing page.
+    """
 
     strategy: str = "competitive"
     expires_after_days: int = 30
+    repricing: str = "send"
 
 
 GROUPS: dict[str, type[Any]] = {

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from soleflip.services import settings
+from soleflip.services.settings import PricingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +30,10 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("quotes", "Refresh quotes that have grown old", 1800, 60),
     Entry("reprice", "Reprice live listings", 3600, 90),
 )
+
+
+def params_of(session: Session, kind: str) -> dict[str, Any]:
+    """Return the params of a run that the timetable starts: repricing only proposes where the operator approves."""
+    if kind == "reprice" and settings.load(session, PricingSettings).repricing == "propose":
+        return {"approve": True}
+    return {}

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.services import automation, automation_overview
-from soleflip.services.timetable import TIMETABLE
+from soleflip.services.timetable import TIMETABLE, params_of
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
@@ -45,5 +45,5 @@ def run_now() -> Response:
     kind = request.form.get("kind", "")
     if kind not in {entry.kind for entry in TIMETABLE}:
         raise InvalidInput("There is no such line in the timetable.")
-    run = start_run(kind)
+    run = start_run(kind, params_of(g.session, kind))
     return go(url_for("runs.show", run_id=run.id))

@@ -12,6 +12,7 @@ from soleflip.services import pricing_overview, proposals, settings
 from soleflip.services.settings import PricingSettings
 from soleflip.web.htmx import go, page
 from soleflip.web.pricing_forms import setting_fields
+from soleflip.web.settings_texts import REPRICING
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("pricing", __name__, url_prefix="/pricing")
@@ -53,7 +54,7 @@ def decide() -> Response:
 def defaults() -> Response:
     """Store the strategy of new listings and how long an ask is put up."""
     try:
-        strategy_named(request.form.get("strategy", ""))
+        _check_defaults()
         settings.save(g.session, PricingSettings, request.form.to_dict(), actor=actor())
     except InvalidInput as error:
         return _show(status=422, defaults_error=error)
@@ -73,6 +74,14 @@ def guards() -> Response:
     return go(url_for("pricing.index", _anchor="guards"))
 
 
+def _check_defaults() -> None:
+    strategy_named(request.form.get("strategy", ""))
+    if request.form.get("repricing") not in dict(REPRICING):
+        raise InvalidInput("Choose what repricing on the timetable does.", field="repricing")
+    if request.form.get("expires_after_days") not in {str(days) for days in range(1, 366)}:
+        raise InvalidInput("Whole days, from 1 to 365.", field="expires_after_days")
+
+
 def _show(
     *,
     status: int = 200,
@@ -89,6 +98,7 @@ def _show(
         view=view,
         fields=fields,
         enough=pricing_overview.ENOUGH,
+        repricing=REPRICING,
         guards_error=guards_error,
         defaults_error=defaults_error,
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from soleflip.config import CURRENCIES
 from soleflip.domain.pricing import STRATEGIES
 
+REPRICING = (("send", "Sends new prices by itself"), ("propose", "Proposes them and waits for my word"))
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -71,5 +73,6 @@ TEXTS: dict[str, dict[str, Text]] = {
             choices=tuple((name, strategy.label) for name, strategy in STRATEGIES.items()),
         ),
         "expires_after_days": Text("Asks end after", "Live asks are renewed before.", "days"),
+        "repricing": Text("Repricing on the timetable", "Buttons do what they say.", choices=REPRICING),
     },
 }
