@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -12,11 +12,12 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Numeric, Select, String, case, cast, extract, func, literal, select
+from sqlalchemy import Numeric, Select, String, case, cast, extract, func, literal, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import bounds
+from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import UNEXPLAINED, kind_of
 from soleflip.domain.tax import Booked, Meter, Report, Taxed, tax, thresholds_of, treatment_of, year_bounds
@@ -26,6 +27,9 @@ from soleflip.services.runs import Books
 from soleflip.services.settings import VatSettings
 
 CHUNK = 500
+BASES = {"sale": "Day of sale", "payout": "Day of payout"}
+"""What decides in which year a sale counts. Reversals, penalties and write-offs count when they happened."""
+LATEST_PAYOUT = timedelta(days=366)
 TREATMENT_OF_SETTING = {"small_business": "small_business", "margin_scheme": "margin_scheme"}
 
 
@@ -54,6 +58,7 @@ class TaxRow:
 
     kind: str
     booked_at: datetime
+    counted_at: datetime
     local_day: date
     booked: Booked
     taxed: Taxed
@@ -79,7 +84,7 @@ class TaxRow:
     def holding_days(self) -> int | None:
         """Days from the purchase document to the sale; None when the purchase date is unknown."""
         bought = self.facts.purchased_on
-        return (self.local_day - bought).days if bought and self.kind == "sale" else None
+        return (self.booked_at.date() - bought).days if bought and self.kind == "sale" else None
 
     @property
     def counterparty_vat_id(self) -> str:
@@ -117,12 +122,23 @@ def default_treatment(session: Session) -> str:
     return TREATMENT_OF_SETTING.get(settings.load(session, VatSettings).treatment, "plain")
 
 
-def rows(session: Session, year: int, treatment: str, books: Books) -> Iterator[TaxRow]:
-    """Walk a year's rows by time, a few hundred in memory at once; the year ends in the operator's time zone."""
+def basis_of(name: str) -> str:
+    """Return a known basis; raises InvalidInput."""
+    if name not in BASES:
+        raise InvalidInput(f"{name!r} is no basis: {', '.join(BASES)}.", field="basis")
+    return name
+
+
+def rows(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Iterator[TaxRow]:
+    """Walk a year's rows by time, a few hundred in memory at once; the year ends in the operator's time zone.
+
+    By `basis` a sale counts on the day of sale or, as cash accounting has it, on the day of its payout.
+    """
     treatment_of(treatment)
+    basis_of(basis)
     vat_rate = settings.load(session, VatSettings).rate
     start, end = bounds(*year_bounds(year), books.timezone)
-    query = _grouped(start, end, books.currency).execution_options(yield_per=CHUNK)
+    query = _grouped(start, end, books.currency, basis).execution_options(yield_per=CHUNK)
     groups = iter(session.execute(query))
     while chunk := list(islice(groups, CHUNK)):
         facts = _facts(session, chunk)
@@ -141,10 +157,12 @@ class TaxYear:
     missing: list[TaxRow]
 
 
-def overview(session: Session, year: int, treatment: str, books: Books, count: int = 25) -> TaxYear:
+def overview(
+    session: Session, year: int, treatment: str, books: Books, basis: str = "sale", *, count: int = 25
+) -> TaxYear:
     """Return a year's totals and first rows, read in one pass."""
     found = TaxYear(Report(year, treatment, books.currency), [], [])
-    for row in rows(session, year, treatment, books):
+    for row in rows(session, year, treatment, books, basis):
         count_in(found.report, row)
         if len(found.rows) < count:
             found.rows.append(row)
@@ -153,9 +171,9 @@ def overview(session: Session, year: int, treatment: str, books: Books, count: i
     return found
 
 
-def report(session: Session, year: int, treatment: str, books: Books) -> Report:
+def report(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Report:
     """Return a year's totals."""
-    return overview(session, year, treatment, books, 0).report
+    return overview(session, year, treatment, books, basis, count=0).report
 
 
 def count_in(found: Report, row: TaxRow) -> None:
@@ -187,9 +205,13 @@ def meters(found: Report, now: datetime) -> list[Meter]:
     return result
 
 
-def _grouped(start: datetime, end: datetime, currency: str) -> Select[Any]:
+def _grouped(start: datetime, end: datetime, currency: str, basis: str) -> Select[Any]:
     """Select the year's entries, those that an order, or an unsold item, has at one moment in one row."""
     entry = LedgerEntry
+    counted_at: Any = entry.booked_at
+    if basis == "payout":
+        is_sale = entry.booked_at == StockxOrder.sold_at
+        counted_at = case((is_sale, func.coalesce(StockxOrder.paid_at, entry.booked_at)), else_=entry.booked_at)
     subject = case((entry.order_id.is_(None), entry.item_id))
     sign = case((entry.reverses_id.is_(None), 1), else_=-1)
 
@@ -203,9 +225,10 @@ def _grouped(start: datetime, end: datetime, currency: str) -> Select[Any]:
         return func.array_agg(aggregate_order_by(column, entry.id))
 
     fee = entry.kind == "adjustment"
-    return (
+    query = (
         select(
             entry.booked_at,
+            counted_at.label("counted_at"),
             entry.order_id,
             func.max(cast(entry.item_id, String)).label("item"),
             subject.label("item_id"),
@@ -227,10 +250,12 @@ def _grouped(start: datetime, end: datetime, currency: str) -> Select[Any]:
             listed(entry.rate_source).label("rate_sources"),
             listed(entry.rate_date).label("rate_dates"),
         )
-        .where(entry.booked_at >= start, entry.booked_at < end, entry.books_currency == currency)
-        .group_by(entry.booked_at, entry.order_id, subject)
-        .order_by(entry.booked_at, entry.order_id, subject)
+        .where(entry.booked_at >= start - LATEST_PAYOUT, entry.booked_at < end, entry.books_currency == currency)
+        .where(counted_at >= start, counted_at < end)
+        .group_by(entry.booked_at, text("counted_at"), entry.order_id, subject)
+        .order_by(text("counted_at"), entry.order_id, subject)
     )
+    return query if basis == "sale" else query.outerjoin(StockxOrder, StockxOrder.id == entry.order_id)
 
 
 _FACTS = (
@@ -292,7 +317,8 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
     return TaxRow(
         kind=kind,
         booked_at=group.booked_at,
-        local_day=group.booked_at.astimezone(books.timezone).date(),
+        counted_at=group.counted_at,
+        local_day=group.counted_at.astimezone(books.timezone).date(),
         booked=booked,
         taxed=tax(booked, treatment, vat_rate),
         treatment=treatment,

@@ -95,6 +95,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("VAT", lambda row, _: row.taxed.vat, lambda found: found.total.vat),
     Column("Profit", lambda row, _: row.taxed.profit, lambda found: found.total.profit),
     Column("Holding days", lambda row, _: row.holding_days),
+    Column("Counted on", lambda row, _: row.local_day),
     Column("Treatment", lambda row, _: treatment_of(row.treatment).label),
     Column("Counterparty", lambda row, _: row.from_report("Sold To Name") or "StockX"),
     Column("Counterparty VAT number", lambda row, _: row.counterparty_vat_id),
@@ -107,29 +108,29 @@ COLUMNS: tuple[Column, ...] = (
 TOTAL = "TOTAL"
 
 
-def as_csv(session: Session, year: int, treatment: str, books: Books) -> Iterator[str]:
+def as_csv(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Iterator[str]:
     """Write the report as CSV, line by line; the last line has the totals."""
     found = Report(year, treatment, books.currency)
     header = [f"{c.header} ({books.currency})" if c.total else c.header for c in COLUMNS]
-    return csv_lines(header, _with_totals(session, found, books))
+    return csv_lines(header, _with_totals(session, found, books, basis))
 
 
-def _with_totals(session: Session, found: Report, books: Books) -> Iterator[list[Cell]]:
-    for row in tax.rows(session, found.year, found.treatment, books):
+def _with_totals(session: Session, found: Report, books: Books, basis: str) -> Iterator[list[Cell]]:
+    for row in tax.rows(session, found.year, found.treatment, books, basis):
         tax.count_in(found, row)
         yield [column.value(row, books) for column in COLUMNS]
     totals: list[Cell] = [column.total(found) if column.total else None for column in COLUMNS]
     yield [TOTAL, *totals[1:]]
 
 
-def as_xlsx(session: Session, year: int, treatment: str, books: Books, file: IO[bytes]) -> Report:
+def as_xlsx(session: Session, year: int, treatment: str, books: Books, file: IO[bytes], basis: str = "sale") -> Report:
     """Write the report as a workbook with the sheets Sales and Totals; numbers are numbers, dates are dates."""
     found = Report(year, treatment, books.currency)
     with xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False}) as book:
         sheet = _Sheet(book, "Sales", books)
         sheet.write([f"{c.header} ({books.currency})" if c.total else c.header for c in COLUMNS], bold=True)
         sheet.sheet.freeze_panes(1, 2)
-        for cells in _with_totals(session, found, books):
+        for cells in _with_totals(session, found, books, basis):
             sheet.write(cells, bold=cells[0] == TOTAL)
         totals = _Sheet(book, "Totals", books)
         for cells, is_head in _totals_table(found):
@@ -224,11 +225,11 @@ def _totals_table(found: Report) -> Iterator[tuple[list[Cell], bool]]:
             yield [vat_id or "VAT number unknown", f"{found.year}-{month:02}", amount], False
 
 
-def as_pdf(session: Session, year: int, treatment: str, books: Books) -> bytes:
+def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> bytes:
     """Write the report as a PDF: totals first, then a line per row (up to 2,000; the others are in CSV and XLSX)."""
     found = Report(year, treatment, books.currency)
     lines: list[list[str]] = []
-    for row in tax.rows(session, year, treatment, books):
+    for row in tax.rows(session, year, treatment, books, basis):
         tax.count_in(found, row)
         if len(lines) < PDF_ROWS:
             lines.append(_pdf_line(row))
@@ -238,6 +239,7 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books) -> bytes:
     pdf.set_creation_date(datetime(year, 12, 31, tzinfo=books.timezone))
     pdf.add_page()
     pdf.words(PAPER)
+    pdf.words(f"Counted by: {tax.BASES[basis].lower()}, time zone {books.timezone.key}.")
     pdf.words(treatment_of(treatment).rule)
     blocks: list[list[list[Cell]]] = [[]]
     for cells, is_head in list(_totals_table(found))[4:]:

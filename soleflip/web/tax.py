@@ -32,13 +32,16 @@ def index() -> Response:
     year = request.args.get("year", years[0], type=int)
     year_bounds(year)
     treatment = request.args.get("treatment") or tax.default_treatment(g.session)
-    found = tax.overview(g.session, year, treatment, books)
+    basis = request.args.get("basis") or "sale"
+    found = tax.overview(g.session, year, treatment, books, basis)
     return page(
         "tax/page.html",
         "tax/_report.html",
         report=found.report,
         treatment=treatment_of(treatment),
         treatments=TREATMENTS,
+        basis=basis,
+        bases=tax.BASES,
         years=sorted({*years, year}, reverse=True),
         rows=found.rows,
         missing=found.missing,
@@ -52,13 +55,12 @@ def index() -> Response:
 @bp.get("/<int:year>.csv")
 def as_csv(year: int) -> Response:
     """Download the report as CSV, streamed while it is read."""
-    treatment = _treatment()
-    year_bounds(year)
+    treatment, basis = _asked(year)
     parts = runtime()
 
     def content() -> Iterator[str]:
         with parts.transaction() as session:
-            yield from tax_files.as_csv(session, year, treatment, parts.books)
+            yield from tax_files.as_csv(session, year, treatment, parts.books, basis)
 
     return Response(stream_with_context(content()), mimetype="text/csv", headers=_attachment(year, treatment, "csv"))
 
@@ -66,10 +68,9 @@ def as_csv(year: int) -> Response:
 @bp.get("/<int:year>.xlsx")
 def as_xlsx(year: int) -> Response:
     """Download the report as a workbook."""
-    treatment = _treatment()
-    year_bounds(year)
+    treatment, basis = _asked(year)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
-    tax_files.as_xlsx(g.session, year, treatment, runtime().books, file)
+    tax_files.as_xlsx(g.session, year, treatment, runtime().books, file, basis)
     file.seek(0)
     return send_file(file, mimetype=XLSX, as_attachment=True, download_name=_name(year, treatment, "xlsx"))
 
@@ -77,9 +78,8 @@ def as_xlsx(year: int) -> Response:
 @bp.get("/<int:year>.pdf")
 def as_pdf(year: int) -> Response:
     """Download the report as PDF."""
-    treatment = _treatment()
-    year_bounds(year)
-    content = tax_files.as_pdf(g.session, year, treatment, runtime().books)
+    treatment, basis = _asked(year)
+    content = tax_files.as_pdf(g.session, year, treatment, runtime().books, basis)
     return Response(content, mimetype="application/pdf", headers=_attachment(year, treatment, "pdf"))
 
 
@@ -138,8 +138,11 @@ def _kept(token: UUID) -> Path:
     return runtime().settings.data / "uploads" / f"{token}"
 
 
-def _treatment() -> str:
-    return treatment_of(request.args.get("treatment") or tax.default_treatment(g.session)).key
+def _asked(year: int) -> tuple[str, str]:
+    """Check what a download asks for; raises InvalidInput. Returns treatment and basis."""
+    year_bounds(year)
+    treatment = treatment_of(request.args.get("treatment") or tax.default_treatment(g.session)).key
+    return treatment, tax.basis_of(request.args.get("basis") or "sale")
 
 
 def _name(year: int, treatment: str, ending: str) -> str:
