@@ -30,7 +30,7 @@ FITS: dict[str, Fit] = {
     "as shipped": FITTED,
     "rank fade 0.8": replace(FITTED, rank_fade=Decimal("0.8")),
     "rank fade 0.95": replace(FITTED, rank_fade=Decimal("0.95")),
-    "alone (no other sizes)": replace(FITTED, follow_others=Decimal(0)),
+    "level half-life 20": replace(FITTED, level_half_life=20),
     "rate half-life 30": replace(FITTED, rate_half_life=30),
     "rate belief 1 day": replace(FITTED, rate_belief_days=Decimal(1)),
     "spread x 0.7": replace(FITTED, spread_scale=Decimal("0.7")),
@@ -70,6 +70,7 @@ def variants(strategy: str) -> dict[str, Ask]:
     """Return the rules to choose from: other constants, and other values of a day."""
     settings = SETTINGS[strategy]
     rules = {name: rule(settings, fit) for name, fit in FITS.items()}
+    rules["without the other sizes"] = alone(settings)
     for value in DAY_VALUES[strategy]:
         rules[f"a day is worth {value} %"] = rule(replace(settings, day_value=Decimal(value)), FITTED)
     return rules
@@ -78,6 +79,13 @@ def variants(strategy: str) -> dict[str, Ask]:
 def rule(settings: EarningSettings, fit: Fit) -> Ask:
     def ask(given: PricingInput) -> Decimal | None:
         return earn(settings, given, fit).ask
+
+    return ask
+
+
+def alone(settings: EarningSettings) -> Ask:
+    def ask(given: PricingInput) -> Decimal | None:
+        return earn(settings, replace(given, others=None)).ask
 
     return ask
 

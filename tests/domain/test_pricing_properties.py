@@ -318,13 +318,15 @@ def test_a_stale_size_follows_what_the_other_sizes_did() -> None:
 
 def test_patience_asks_more_and_a_rare_sale_asks_less() -> None:
     today = NOW.date()
+    still = [PastSale(today - timedelta(days=day), Decimal(300)) for day in range(200, 0, -1)]
 
     def ask(strategy: str, every: int) -> Decimal:
         dice = random.Random(3)
         sales = [
             PastSale(today - timedelta(days=every * back + 1), Decimal(dice.randint(185, 215))) for back in range(20)
         ][::-1]
-        given = PricingInput(fees=FEES, now=NOW, cost=Decimal(90), history=sales)
+        others = ProductSales({"10": sales, "11": still}).others("10")
+        given = PricingInput(fees=FEES, now=NOW, cost=Decimal(90), history=sales, others=others)
         found = decide(strategy, {}, given, GuardSettings()).ask
         assert found is not None
         return found

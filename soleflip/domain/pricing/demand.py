@@ -31,8 +31,9 @@ class Fit:
     """Weight of a sale against the next newer one."""
     level_half_life: int = 40
     """Days after which a sale says half as much about the level."""
-    follow_others: Decimal = Decimal(1)
-    """How far a size goes along with what the other sizes did since its sales."""
+    rank_fade_alone: Decimal = Decimal("0.6")
+    level_half_life_alone: int = 20
+    """The same two while no other size tells how the market moved: then only the newest sales do."""
     rate_half_life: int = 12
     """Days after which a day says half as much about how often a sale happens."""
     rate_belief: Decimal = Decimal("0.8")
@@ -91,12 +92,13 @@ def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date, 
     """
     recent = history[-RECENT:][::-1]
     moves = _moves(recent, others, today)
-    fade = _fade(fit.level_half_life)
+    rank_fade = fit.rank_fade_alone if moves is None else fit.rank_fade
+    fade = _fade(fit.level_half_life_alone if moves is None else fit.level_half_life)
     prices, weights, rank = [], [], Decimal(1)
     for sale in recent:
-        prices.append(sale.price * (1 + fit.follow_others * moves[sale.on]))
+        prices.append(sale.price * (1 + moves[sale.on]) if moves else sale.price)
         weights.append(rank * fade[_age(sale.on, today)])
-        rank *= fit.rank_fade
+        rank *= rank_fade
     total = sum(weights, ZERO)
     level = sum((price * weight for price, weight in zip(prices, weights, strict=True)), ZERO) / total
     apart = sum((abs(price - level) * weight for price, weight in zip(prices, weights, strict=True)), ZERO)
@@ -106,10 +108,10 @@ def expect(history: Sequence[PastSale], others: OtherSizes | None, today: date, 
     return Demand(level, spread, _rate(history, today, fit))
 
 
-def _moves(recent: Sequence[PastSale], others: OtherSizes | None, today: date) -> dict[date, Decimal]:
+def _moves(recent: Sequence[PastSale], others: OtherSizes | None, today: date) -> dict[date, Decimal] | None:
     days = sorted({sale.on for sale in recent})
-    moves = [ZERO] * len(days) if others is None else others.changes(days, today)
-    return dict(zip(days, moves, strict=True))
+    moves = None if others is None else others.changes(days, today)
+    return None if moves is None else dict(zip(days, moves, strict=True))
 
 
 def _rate(history: Sequence[PastSale], today: date, fit: Fit) -> Decimal:

@@ -59,11 +59,11 @@ class OtherSizes:
 
     tracks: tuple[_Track, ...]
 
-    def changes(self, days: Sequence[date], until: date) -> list[Decimal]:
+    def changes(self, days: Sequence[date], until: date) -> list[Decimal] | None:
         """Return for each day by which fraction the other sizes rose from around it to now.
 
         Now is the last ten days before `until`; no sale on `until` or later is looked at. Sizes count by
-        how many sales they have on both sides.
+        how many sales they have on both sides; None means that no other size was sold of late.
         """
         today = until.toordinal()
         present = [
@@ -72,7 +72,7 @@ class OtherSizes:
             for count, total in (track.span(today - WINDOW, today),)
             if count
         ]
-        return [_rise(present, day.toordinal(), today) for day in days]
+        return [_rise(present, day.toordinal(), today) for day in days] if present else None
 
 
 def _rise(present: Sequence[tuple[_Track, int, Decimal]], day: int, today: int) -> Decimal:
