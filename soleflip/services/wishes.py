@@ -78,6 +78,14 @@ def change_state(session: Session, listing_ids: Sequence[UUID], kind: str, *, ac
     return _order(session, [Wish(key, kind, sentence="By hand.") for key in listing_ids], actor=actor, now=now)
 
 
+def relist_expired(session: Session, *, actor: str, now: datetime) -> Ordered:
+    """Ask to put every expired listing up again at its ask; raises Conflict when none may go up."""
+    expired = session.scalars(select(StockxListing.id).where(StockxListing.status == "expired").limit(MOST)).all()
+    if not expired:
+        raise Conflict("No listing has expired.")
+    return change_state(session, expired, "activate", actor=actor, now=now)
+
+
 def undo_prices(session: Session, run_id: UUID, *, actor: str, now: datetime) -> Ordered:
     """Ask for the prices that a run replaced; raises Conflict when there is nothing to take back."""
     run = runs.start(session, "change", actor=actor, params={"undo_of": str(run_id)})

@@ -127,6 +127,12 @@ def reprice() -> Response:
     return _start("reprice", **({"dry_run": True} if request.form.get("dry_run") else {}))
 
 
+@bp.post("/relist")
+def relist() -> Response:
+    """Put every expired listing up again."""
+    return _under_way(wishes.relist_expired(g.session, actor=actor(), now=now()))
+
+
 @bp.post("/sync")
 def sync() -> Response:
     """Compare our listings with StockX."""

@@ -327,6 +327,17 @@ def test_states_are_changed_by_a_run(browser, book, act, status):
         assert [each.kind for each in session.scalars(select(Run))] == ["change"]
 
 
+def test_expired_listings_are_put_up_again(browser, book):
+    assert post(browser, "/listings/relist").status_code == 409
+    with book() as session:
+        listing = make_listing(session, make_variant(session), status="expired")
+        listing.item.state = "in_stock"
+    assert "1 listing has expired." in browser.get("/listings").text
+    assert post(browser, "/listings/relist").status_code == 303
+    with book() as session:
+        assert [(each.kind, each.new_price) for each in session.scalars(select(ListingChange))] == [("activate", 110)]
+
+
 def test_a_listing_in_review_is_adopted_or_sent_again(browser, book):
     with book() as session:
         one, two = (make_listing(session, make_variant(session), status="review") for _ in range(2))
