@@ -1,0 +1,99 @@
+"""The main job in a real browser, on the stack that `make run` starts: from a shop's feed to a tax report."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from soleflip.config import PROJECT
+from tests.conftest import Stack
+from tests.e2e.conftest import Visitor
+
+pytestmark = pytest.mark.e2e
+
+DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
+LONG = 120_000
+
+
+def enter(visit: Callable[..., Visitor], stack: Stack) -> Visitor:
+    visitor = visit(stack.address)
+    visitor.sign_in(stack.email, stack.password)
+    return visitor
+
+
+def import_feed(visitor: Visitor, feed: Path) -> None:
+    visitor.go("/imports")
+    visitor.page.get_by_label("File").set_input_files(feed)
+    visitor.page.get_by_role("button", name="Import").click()
+    expect(visitor.page.get_by_text("opportunities computed")).to_be_visible(timeout=LONG)
+
+
+def list_all(visitor: Visitor) -> int:
+    """List every opportunity that is shown, in three clicks; returns how many pairs were ordered."""
+    visitor.go("/opportunities")
+    every = visitor.page.get_by_role("button", name="List all that match")
+    if every.count():
+        every.click()
+    else:
+        visitor.page.locator("thead input[type=checkbox]").check()
+        visitor.page.get_by_role("button", name="List selected").click()
+    confirm = visitor.page.get_by_role("button", name=re.compile(r"List [\d,]+ on StockX"))
+    found = re.search(r"List ([\d,]+) on StockX", confirm.inner_text())
+    assert found
+    expect(visitor.page.get_by_text("Expected profit", exact=True)).to_be_visible()
+    confirm.click()
+    expect(visitor.page.get_by_text(re.compile(r"\d+ listed\."))).to_be_visible(timeout=LONG)
+    return int(found[1].replace(",", ""))
+
+
+def skip_a_week(visitor: Visitor) -> None:
+    visitor.page.get_by_role("button", name="Skip a week of sandbox time").click()
+    expect(visitor.page.get_by_text("has passed in the sandbox")).to_be_visible()
+
+
+def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> None:
+    import_feed(visitor, feed)
+    number = list_all(visitor)
+    assert number >= 50
+
+    visitor.go("/listings")
+    live = re.search(r"[\d,]+", visitor.page.get_by_text("live asks of ours").inner_text())
+    assert live
+    assert int(live[0].replace(",", "")) >= number
+    visitor.page.get_by_role("button", name="Reprice now").click()
+    expect(visitor.page.get_by_text(re.compile(r"\d+ changed"))).to_be_visible(timeout=LONG)
+
+    visitor.go("/orders")
+    for _ in range(3):
+        skip_a_week(visitor)
+    visitor.page.get_by_role("button", name="Sync now").click()
+    expect(visitor.page.get_by_text(re.compile(r"\d+ orders seen"))).to_be_visible(timeout=LONG)
+
+    visitor.go("/")
+    expect(visitor.page.get_by_text("No profit yet")).to_have_count(0)
+    expect(visitor.page.locator("canvas, svg.chart, .chart").first).to_be_visible()
+
+    visitor.go("/tax")
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="CSV").click()
+    file = tmp_path / "tax.csv"
+    download.value.save_as(file)
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert len(rows) > 20
+    assert visitor.complaints == []
+
+
+def test_the_main_job_on_the_shipped_feed(visit: Callable[..., Visitor], stack: Stack, tmp_path: Path) -> None:
+    do_the_main_job(enter(visit, stack), DEMO_FEED, tmp_path)
+
+
+def test_the_main_job_on_a_real_feed(visit: Callable[..., Visitor], stack: Stack, shared: Path, tmp_path: Path) -> None:
+    feed = shared / "data" / "awin-feed-sizeofficial-de.csv.gz"
+    stack.flask("sandbox", "seed", "--feed", str(feed))
+    do_the_main_job(enter(visit, stack), feed, tmp_path)
