@@ -117,7 +117,7 @@ def summary(session: Session, period: Period, books: Books, now: datetime) -> Su
 
 def profit(session: Session, period: Period, books: Books) -> Figures:
     """Return what was realised in a period, from the stored sums of its days."""
-    if not _has_days(session, books):
+    if not ledger.are_days_kept(session, books):
         return full_sum(session, period, books)
     columns = [func.coalesce(func.sum(getattr(ProfitDay, name)), 0) for name in _FIELDS]
     return _figures(session.execute(select(*columns).where(_stored(period, books))).one())
@@ -133,10 +133,8 @@ def over_time(session: Session, period: Period, unit: str, books: Books) -> list
     """Return the figures by day, week or month, without gaps from the first to the last one with a sale."""
     if unit not in ("day", "week", "month"):
         raise InvalidInput(f"{unit!r} is no unit: day, week or month.", field="unit")
-    columns = [getattr(ProfitDay, name) for name in _FIELDS]
-    rows = session.execute(select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)).all()
     found: dict[date, Figures] = {}
-    for day, *values in rows:
+    for day, *values in session.execute(_days(session, period, books)):
         start = bucket_of(day, unit)
         found[start] = found.get(start, Figures()) + _figures(values)
     if not found:
@@ -288,9 +286,14 @@ def _stored(period: Period, books: Books) -> Any:
     )
 
 
-def _has_days(session: Session, books: Books) -> bool:
-    query = select(ProfitDay.day).where(ProfitDay.timezone == books.timezone.key, ProfitDay.currency == books.currency)
-    return session.scalar(query.limit(1)) is not None
+def _days(session: Session, period: Period, books: Books) -> Select[Any]:
+    """Select the sums of each day with a sale: the stored ones, or those of the ledger where none are kept."""
+    if ledger.are_days_kept(session, books):
+        columns = [getattr(ProfitDay, name) for name in _FIELDS]
+        return select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)
+    day = ledger.day_of(books).label("day")
+    sums = _sums(period, books).add_columns(day).group_by(text("day")).subquery()
+    return select(sums.c.day, *ledger.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
 
 
 def _group_name(group: str) -> Any:

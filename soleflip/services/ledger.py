@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Numeric, Select, case, func, literal, select, text, union
+from sqlalchemy import ColumnElement, Date, Numeric, Select, case, cast, func, literal, select, text, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,11 +18,22 @@ from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.domain.ledger import Cost, Posting
 from soleflip.domain.money import ZERO, cents, percent
 from soleflip.domain.orders import Line, Stage, status_of
-from soleflip.models import AuditEntry, Item, LedgerEntry, PayoutLine, ProfitDay, Purchase, StockxListing, StockxOrder
+from soleflip.models import (
+    AuditEntry,
+    Item,
+    LedgerEntry,
+    PayoutLine,
+    ProfitDay,
+    Purchase,
+    Setting,
+    StockxListing,
+    StockxOrder,
+)
 from soleflip.services import rates
 from soleflip.services.runs import Books
 
 DAY_LOCK = 7420100
+KEPT = "profit_days"
 
 
 def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *, is_paid: bool = False) -> set[date]:
@@ -188,8 +199,17 @@ def totals(sums: Any) -> list[Any]:
 
 
 def refresh_days(session: Session, days: Iterable[date], books: Books, now: datetime) -> None:
-    """Store the sums of these days anew (days of the operator's time zone), one after the other under a lock."""
-    for day in sorted(days):
+    """Store the sums of these days anew (days of the operator's time zone), one after the other under a lock.
+
+    The first time in a time zone and currency, all days are stored.
+    """
+    wanted = set(days)
+    if wanted and not are_days_kept(session, books):
+        wanted |= _all_days(session, books)
+        value = {"timezone": books.timezone.key, "currency": books.currency}
+        mark = insert(Setting).values(key=KEPT, value=value)
+        session.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    for day in sorted(wanted):
         session.execute(text("SELECT pg_advisory_xact_lock(:room, :day)"), {"room": DAY_LOCK, "day": day.toordinal()})
         sums = sums_by_order(*bounds(day, day, books.timezone), books.currency).subquery()
         row = session.execute(select(*totals(sums))).one()
@@ -202,12 +222,26 @@ def refresh_days(session: Session, days: Iterable[date], books: Books, now: date
 
 
 def refresh_all(session: Session, books: Books, now: datetime) -> int:
-    """Store the sums of every day that has or had an entry; returns how many. For a new time zone or currency."""
-    day = func.date(func.timezone(books.timezone.key, LedgerEntry.booked_at))
-    stored = select(ProfitDay.day).where(ProfitDay.timezone == books.timezone.key, ProfitDay.currency == books.currency)
-    days = session.scalars(union(select(day), stored)).all()
+    """Store the sums of every day that has or had an entry; returns how many."""
+    days = _all_days(session, books)
     refresh_days(session, days, books, now)
     return len(days)
+
+
+def are_days_kept(session: Session, books: Books) -> bool:
+    """Whether the stored sums are of this time zone and currency; else the ledger itself has to be summed."""
+    kept = session.scalar(select(Setting.value).where(Setting.key == KEPT))
+    return kept == {"timezone": books.timezone.key, "currency": books.currency}
+
+
+def day_of(books: Books) -> ColumnElement[date]:
+    """Return the day of an entry in the operator's time zone."""
+    return cast(func.timezone(books.timezone.key, LedgerEntry.booked_at), Date)
+
+
+def _all_days(session: Session, books: Books) -> set[date]:
+    stored = select(ProfitDay.day).where(ProfitDay.timezone == books.timezone.key, ProfitDay.currency == books.currency)
+    return set(session.scalars(union(select(day_of(books)), stored)))
 
 
 def _lines(session: Session, order: StockxOrder) -> list[Line]:

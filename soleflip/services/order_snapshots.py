@@ -239,7 +239,7 @@ def _record_payout(session: Session, order: StockxOrder, payout: Payout, raw_sta
     if payout.total_payout is None:
         return False
     order.payout_status = raw_status.upper()[:40]
-    if order.payout_raw == payout.raw:
+    if order.payout_raw == payout.raw or _says_less(order, payout):
         return False
     order.payout_raw = payout.raw
     order.currency = payout.currency_code or order.currency
@@ -253,6 +253,18 @@ def _record_payout(session: Session, order: StockxOrder, payout: Payout, raw_sta
     ]
     set_payout(session, order, payout_lines(order.sale_price, payout.total_payout, adjustments))
     return True
+
+
+def _says_less(order: StockxOrder, payout: Payout) -> bool:
+    """Whether a payout must not replace what we have: the seller report's, or the same total with its lines."""
+    if order.report.get("fingerprint") and order.net_proceeds is not None:
+        return True
+    return (
+        not payout.adjustments
+        and order.net_proceeds == payout.total_payout
+        and payout.sale_price in (None, order.sale_price)
+        and payout.currency_code in (None, order.currency)
+    )
 
 
 def _match(session: Session, order: StockxOrder, shelf: _Shelf) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import delete
@@ -64,6 +65,18 @@ def test_a_day_ends_in_the_operators_time_zone(session: Session, books: Books) -
         ("2026-01-01", 1),
         ("2026-02-01", 1),
     ]
+
+
+@pytest.mark.usefixtures("three_sales")
+def test_another_time_zone_moves_the_days_at_once_and_stores_them_with_the_next_sale(session: Session) -> None:
+    tokyo = Books("EUR", ZoneInfo("Asia/Tokyo"))
+    days = [bucket.start.isoformat() for bucket in analytics.over_time(session, EVER, "day", tokyo)]
+    assert days == ["2026-02-01"]
+    whole = analytics.profit(session, EVER, tokyo)
+    make_listing(session, "L4", cost="50.00", style="D4")
+    sell(session, tokyo, "4", "L4", created="2026-02-20T10:00:00Z")
+    assert analytics.profit(session, EVER, tokyo).sales == whole.sales + 1
+    assert analytics.profit(session, EVER, tokyo) == analytics.full_sum(session, EVER, tokyo)
 
 
 @pytest.mark.usefixtures("three_sales")

@@ -217,3 +217,13 @@ def test_history_is_read_from_the_watermark_with_overlap(work: Work, stockx: Any
     clock.pass_by(days=2)
     orders.sync(work)
     assert [day and day.isoformat() for day in stockx.from_dates] == [None, "2026-02-28", "2025-12-04"]
+
+
+def test_a_list_without_lines_takes_no_line_away(session: Session, books: Books, clock: Any) -> None:
+    make_listing(session)
+    full = entry(status="COMPLETED", payout=payout("48.94", "38.03"))
+    bare = entry(status="COMPLETED", payout=payout("48.94", "38.03", []))
+    for snapshot_ in (full, bare, full, bare):
+        record(session, [snapshot_], books, clock(), actor="test")
+    assert session.scalar(select(func.count(PayoutLine.id))) == 4
+    assert session.scalar(select(func.count(LedgerEntry.id))) == 6

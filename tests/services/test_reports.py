@@ -19,6 +19,7 @@ from soleflip.services import analytics, ledger, reports, tax
 from soleflip.services.order_snapshots import record
 from soleflip.services.reports import ReportResult
 from soleflip.services.runs import Books
+from soleflip.stockx.wire import Payout
 from tests.services.sales import entry, make_listing, payout
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -227,5 +228,7 @@ def test_the_reports_payout_corrects_the_syncs(take: Any, session: Session, book
     record(session, [paid], books, NOW, actor="test")
     take(line("1-1"))
     assert analytics.profit(session, EVER, books).profit == Decimal("10.65")
-    record(session, [paid], books, NOW, actor="test")
-    assert analytics.profit(session, EVER, books).profit == Decimal("10.65"), "an old page brings nothing back"
+    later = paid.model_copy(update={"updated_at": NOW, "payout": Payout.model_validate(payout("45", "30.01", []))})
+    for page in (paid, later):
+        record(session, [page], books, NOW, actor="test")
+    assert analytics.profit(session, EVER, books).profit == Decimal("10.65"), "what was paid stays"
