@@ -15,6 +15,12 @@ BEGIN
 END $$""",
     """CREATE TRIGGER ledger_is_append_only BEFORE UPDATE OR DELETE ON selling.ledger_entries
 FOR EACH ROW EXECUTE FUNCTION selling.refuse_ledger_change()""",
+    """CREATE FUNCTION ops.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only';
+END $$""",
+    """CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE ON ops.audit
+FOR EACH ROW EXECUTE FUNCTION ops.refuse_audit_change()""",
 )
 SCHEMAS = ("products", "integration", "selling", "inventory", "automation", "auth", "ops")
 
@@ -354,6 +360,31 @@ def upgrade() -> None:
         op.f("ix_feed_refusals_import_id"), "feed_refusals", ["import_id"], unique=False, schema="integration"
     )
     op.create_table(
+        "match_decisions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("shop_id", sa.Integer(), nullable=False),
+        sa.Column("product_id", sa.UUID(), nullable=False),
+        sa.Column("style_key", sa.String(length=100), server_default="", nullable=False),
+        sa.Column("doubt", sa.String(length=12), nullable=False),
+        sa.Column("is_same", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.products.id"], name=op.f("fk_match_decisions_product_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["integration.shops.id"], name=op.f("fk_match_decisions_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_match_decisions")),
+        sa.UniqueConstraint(
+            "shop_id",
+            "product_id",
+            "style_key",
+            "doubt",
+            name=op.f("uq_match_decisions_shop_id_product_id_style_key_doubt"),
+        ),
+        schema="integration",
+    )
+    op.create_index(
+        op.f("ix_match_decisions_product_id"), "match_decisions", ["product_id"], unique=False, schema="integration"
+    )
+    op.create_table(
         "style_codes",
         sa.Column("key", sa.String(length=100), nullable=False),
         sa.Column("product_id", sa.UUID(), nullable=False),
@@ -416,6 +447,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.String(length=40), nullable=False),
         sa.Column("match_state", sa.String(length=12), server_default="unmatched", nullable=False),
         sa.Column("match_reason", sa.String(length=200), nullable=True),
+        sa.Column("match_doubt", sa.String(length=12), nullable=True),
         sa.Column("variant_id", sa.UUID(), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
@@ -551,6 +583,22 @@ def upgrade() -> None:
         "ix_opportunities_best",
         "opportunities",
         ["net_profit", "id"],
+        unique=False,
+        schema="integration",
+        postgresql_where=sa.text("state = 'open' AND is_current"),
+    )
+    op.create_index(
+        "ix_opportunities_margin",
+        "opportunities",
+        ["margin", "id"],
+        unique=False,
+        schema="integration",
+        postgresql_where=sa.text("state = 'open' AND is_current"),
+    )
+    op.create_index(
+        "ix_opportunities_roi",
+        "opportunities",
+        ["roi", "id"],
         unique=False,
         schema="integration",
         postgresql_where=sa.text("state = 'open' AND is_current"),
@@ -1040,6 +1088,18 @@ def downgrade() -> None:
     op.drop_table("items", schema="inventory")
     op.drop_index(op.f("ix_opportunities_variant_id"), table_name="opportunities", schema="integration")
     op.drop_index(
+        "ix_opportunities_roi",
+        table_name="opportunities",
+        schema="integration",
+        postgresql_where=sa.text("state = 'open' AND is_current"),
+    )
+    op.drop_index(
+        "ix_opportunities_margin",
+        table_name="opportunities",
+        schema="integration",
+        postgresql_where=sa.text("state = 'open' AND is_current"),
+    )
+    op.drop_index(
         "ix_opportunities_best",
         table_name="opportunities",
         schema="integration",
@@ -1071,6 +1131,8 @@ def downgrade() -> None:
     op.drop_table("variants", schema="products")
     op.drop_index(op.f("ix_style_codes_product_id"), table_name="style_codes", schema="products")
     op.drop_table("style_codes", schema="products")
+    op.drop_index(op.f("ix_match_decisions_product_id"), table_name="match_decisions", schema="integration")
+    op.drop_table("match_decisions", schema="integration")
     op.drop_index(op.f("ix_feed_refusals_import_id"), table_name="feed_refusals", schema="integration")
     op.drop_table("feed_refusals", schema="integration")
     op.drop_index("ix_api_answers_created_at", table_name="api_answers", schema="auth")

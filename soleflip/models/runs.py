@@ -59,6 +59,21 @@ class RunLine(Base):
     at: Mapped[Created]
 
 
+AUDIT_GUARD = (
+    """
+CREATE FUNCTION ops.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only';
+END $$
+""",
+    """
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE ON ops.audit
+FOR EACH ROW EXECUTE FUNCTION ops.refuse_audit_change()
+""",
+)
+"""Statements that make the database itself refuse to change or delete an entry of the audit log."""
+
+
 class AuditEntry(Base):
     """Who did what when, before and after, append-only."""
 

@@ -9,6 +9,7 @@ from flask_wtf import CSRFProtect
 from soleflip.web import (
     analytics,
     assets,
+    audit,
     auth,
     automation,
     dashboard,
@@ -33,6 +34,7 @@ from soleflip.web import (
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     analytics.bp,
+    audit.bp,
     auth.bp,
     automation.bp,
     dashboard.bp,

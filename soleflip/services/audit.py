@@ -1,0 +1,44 @@
+"""The audit log: who did what when, before and after, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import InvalidInput
+from soleflip.models import AuditEntry
+
+PAGE = 50
+
+
+def entries(
+    session: Session, *, actor: str | None = None, act: str | None = None, after: str | None = None
+) -> tuple[Sequence[AuditEntry], int | None]:
+    """Return a page of the log and the cursor of the next one; raises InvalidInput for a bad cursor."""
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE + 1)
+    if actor:
+        query = query.where(AuditEntry.actor == actor)
+    if act:
+        query = query.where(AuditEntry.act == act)
+    if after:
+        if not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise InvalidInput("This page of the log is no longer there: start at the first one.", field="after")
+        query = query.where(AuditEntry.id < int(after))
+    found = session.scalars(query).all()
+    return found[:PAGE], found[PAGE - 1].id if len(found) > PAGE else None
+
+
+def names(session: Session) -> tuple[Sequence[str], Sequence[str]]:
+    """Return who stands in the log and what was done, for the filter."""
+    actors = session.scalars(select(AuditEntry.actor).distinct().order_by(AuditEntry.actor)).all()
+    return actors, session.scalars(select(AuditEntry.act).distinct().order_by(AuditEntry.act)).all()
+
+
+def changes(entry: AuditEntry) -> list[tuple[str, Any, Any]]:
+    """Return what an entry changed: name, before and after of every value that differs."""
+    before, now = entry.before or {}, entry.after or {}
+    different = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return [(name, before.get(name), now.get(name)) for name in different]
