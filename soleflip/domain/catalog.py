@@ -52,19 +52,24 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether an offer is a variant: firm may be traded on, doubtful waits for the operator; why in one sentence."""
+    """Whether an offer is a variant: firm may be traded on, doubtful waits for the operator; why in one sentence.
+
+    `doubt` names the kind of a doubt, so that one decision can settle all like it: size (the GTIN says another),
+    near, system, style, gtin, several.
+    """
 
     state: Literal["firm", "doubtful", "none"]
     reason: str
+    doubt: str | None = None
 
 
 def judge_gtin(size: Size | None, style_key: str | None, found: Candidate) -> Verdict:
     """Judge an offer whose GTIN is that of the variant `found`: size and style code must not contradict it."""
     if size is not None and not _agrees(size, found.sizes):
-        return Verdict("doubtful", f"The GTIN says {_chart(found.sizes)}, the shop says {size}.")
+        return Verdict("doubtful", f"The GTIN says {_chart(found.sizes)}, the shop says {size}.", "size")
     if style_key and found.style_keys and not _related(style_key, found.style_keys):
         codes = ", ".join(sorted(found.style_keys))
-        return Verdict("doubtful", f"The GTIN belongs to style {codes}, the shop says {style_key}.")
+        return Verdict("doubtful", f"The GTIN belongs to style {codes}, the shop says {style_key}.", "style")
     return Verdict("firm", "Same GTIN.")
 
 
@@ -77,23 +82,24 @@ def judge_style(
     and women's models can share a code.
     """
     if size is None:
-        return Verdict("doubtful", "The style code is known, but the shop names no size."), None
+        return Verdict("doubtful", "The style code is known, but the shop names no size.", "several"), None
     near = list(candidates)
     exact = [each for each in near if size.system and each.sizes.get(size.system) == size.value]
     if len(exact) == 1 and gtin and exact[0].gtins and gtin not in exact[0].gtins:
-        return Verdict("doubtful", f"Same style code and size {size}, but StockX has another GTIN for it."), exact[0]
+        reason = f"Same style code and size {size}, but StockX has another GTIN for it."
+        return Verdict("doubtful", reason, "gtin"), exact[0]
     if len(exact) == 1:
         return Verdict("firm", f"Same style code and size {size}."), exact[0]
     if len(exact) > 1:
-        return Verdict("doubtful", f"The style code has {len(exact)} variants of size {size}."), None
+        return Verdict("doubtful", f"The style code has {len(exact)} variants of size {size}.", "several"), None
     if size.system in (None, "us"):
         loose = [each for each in near if size.value in each.sizes.values()]
         guess = loose[0] if len(loose) == 1 else None
-        return Verdict("doubtful", f"The shop does not say which system its size {size.value} is in."), guess
+        return Verdict("doubtful", f"The shop does not say which system its size {size.value} is in.", "system"), guess
     same = [each for each in near if same_size(each.sizes.get(size.system, ""), size.value)]
     if len(same) == 1:
         theirs = same[0].sizes[size.system]
-        return Verdict("doubtful", f"The shop says {size}, the nearest size of this style is {theirs}."), same[0]
+        return Verdict("doubtful", f"The shop says {size}, the nearest of this style is {theirs}.", "near"), same[0]
     return Verdict("none", f"This style has no size {size}."), None
 
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from soleflip.db import Amount, Base, Created, Currency, Json, LongText, Moment, Percent, Updated, UuidKey
 from soleflip.models.catalog import Variant
 
+SHOWN = "state = 'open' AND is_current"
+
 
 class Shop(Base):
     """A place where we buy; `mapping` is the saved column mapping of its feed.
@@ -79,7 +81,8 @@ class FeedRefusal(Base):
 class MarketPrice(Base):
     """An offer: what a shop asks for one product in one size, delivery beside it, in the shop's currency.
 
-    `match_state`: unmatched, firm, doubtful, none (StockX doesn't know it). `gone_at`: left a complete feed.
+    `match_state`: unmatched, firm, doubtful, none (StockX doesn't know it), rejected (by the operator); `match_doubt`
+    is the kind of doubt: size, near, system, style, gtin, several. `gone_at`: left a complete feed.
     `seen_at` is when a feed last said something new of it; see also the shop's. `looked_up_at`: StockX was asked.
     """
 
@@ -110,6 +113,7 @@ class MarketPrice(Base):
     content_hash: Mapped[str] = mapped_column(String(40))
     match_state: Mapped[str] = mapped_column(String(12), server_default="unmatched")
     match_reason: Mapped[str | None] = mapped_column(String(200))
+    match_doubt: Mapped[str | None] = mapped_column(String(12))
     variant_id: Mapped[UUID | None] = mapped_column(ForeignKey("products.variants.id"), index=True)
     seen_at: Mapped[Moment]
     changed_at: Mapped[Moment]
@@ -120,6 +124,25 @@ class MarketPrice(Base):
 
     shop: Mapped[Shop] = relationship()
     variant: Mapped[Variant | None] = relationship()
+
+
+class MatchDecision(Base):
+    """What the operator decided about a kind of doubt: a shop's offers of one style code are a product, or not."""
+
+    __tablename__ = "match_decisions"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "product_id", "style_key", "doubt"),
+        {"schema": "integration"},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("integration.shops.id"))
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.products.id"), index=True)
+    style_key: Mapped[str] = mapped_column(String(100), server_default="")
+    doubt: Mapped[str] = mapped_column(String(12))
+    is_same: Mapped[bool]
+    actor: Mapped[str] = mapped_column(String(120))
+    at: Mapped[Moment]
 
 
 class MarketPriceHistory(Base):
@@ -186,8 +209,10 @@ class Opportunity(Base):
             "ix_opportunities_best",
             "net_profit",
             "id",
-            postgresql_where=text("state = 'open' AND is_current"),
+            postgresql_where=text(SHOWN),
         ),
+        Index("ix_opportunities_roi", "roi", "id", postgresql_where=text(SHOWN)),
+        Index("ix_opportunities_margin", "margin", "id", postgresql_where=text(SHOWN)),
         {"schema": "integration"},
     )
 

@@ -15,6 +15,7 @@ from soleflip.domain.catalog import Candidate, Verdict, judge_gtin, judge_style,
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.sizes import Size
 from soleflip.models import Gtin, MarketPrice, StyleCode, Variant
+from soleflip.services import doubts
 from soleflip.services.products import remember
 from soleflip.services.runs import Work
 from soleflip.stockx import BudgetExhausted
@@ -25,7 +26,7 @@ MOST_GTIN_CALLS = 3
 
 _EXACT = """
 UPDATE integration.market_prices AS offers
-SET match_state = 'firm', match_reason = 'Same GTIN.', variant_id = variants.id, changed_at = :now
+SET match_state = 'firm', match_reason = 'Same GTIN.', match_doubt = NULL, variant_id = variants.id, changed_at = :now
 FROM products.gtins AS gtins JOIN products.variants AS variants ON variants.id = gtins.variant_id
 WHERE gtins.gtin = offers.gtin AND offers.match_state IN ('unmatched', 'none')
 AND variants.sizes ->> offers.size_system = offers.size
@@ -59,6 +60,7 @@ def match(session: Session, now: datetime, offer_ids: Sequence[int] | None = Non
     verdicts = [*_by_gtin(session, offer_ids)]
     verdicts += _by_style(session, offer_ids, {offer for offer, _, _ in verdicts})
     _write(session, verdicts, now)
+    firm += doubts.settle(session, now)
     return firm + sum(verdict.state == "firm" for _, verdict, _ in verdicts)
 
 
@@ -272,12 +274,19 @@ def _write(session: Session, judged: Sequence[Judged], now: datetime) -> None:
         .values(
             match_state=bindparam("state"),
             match_reason=bindparam("why"),
+            match_doubt=bindparam("doubt"),
             variant_id=bindparam("variant"),
             changed_at=now,
         )
     )
     rows = [
-        {"offer": offer, "state": verdict.state, "why": verdict.reason[:200], "variant": variant}
+        {
+            "offer": offer,
+            "state": verdict.state,
+            "why": verdict.reason[:200],
+            "doubt": verdict.doubt,
+            "variant": variant,
+        }
         for offer, verdict, variant in judged
     ]
     session.connection().execute(statement, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -59,7 +59,7 @@ class _Rules:
     """Everything an evaluation rests on besides the two prices; `key` is its fingerprint."""
 
     terms: Terms
-    strategy: str
+    propose: Callable[[pricing.PricingInput], pricing.Proposal]
     reopen_percent: Decimal
     key: str
 
@@ -102,7 +102,15 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
 def _rules(session: Session) -> _Rules:
     terms = terms_of(session)
     strategy = load(session, PricingSettings).strategy
-    return _Rules(terms, strategy, load(session, Thresholds).reopen_percent, _fingerprint(terms, strategy))
+    chosen = pricing.strategy_named(strategy)
+    # Read once for all rows, because reading settings takes longer than proposing.
+    plain = pricing.read_settings(chosen.settings_type, {})
+    return _Rules(
+        terms,
+        lambda given: chosen.propose(plain, given),
+        load(session, Thresholds).reopen_percent,
+        _fingerprint(terms, strategy),
+    )
 
 
 def _fingerprint(*what: object) -> str:
@@ -123,7 +131,7 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
             own_asks=tuple(own[row.variant_id]),
             history=sales.get(row.variant_id, ()),
         )
-        ask = pricing.propose(rules.strategy, {}, given).ask
+        ask = rules.propose(given).ask
         is_home = row.currency == rules.terms.currency
         key = values["terms"] if is_home else values["day_terms"]
         results.append(_result(row, ask, rules, now) | {"terms": key})

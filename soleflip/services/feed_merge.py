@@ -63,6 +63,7 @@ WITH written AS (
     ON CONFLICT (shop_id, external_id) DO UPDATE SET {_NEWS}, seen_at = :now, changed_at = :now, gone_at = NULL,
         last_import_id = :import_id,
         match_state = CASE WHEN {_SAME_THING} THEN offers.match_state ELSE 'unmatched' END,
+        match_doubt = CASE WHEN {_SAME_THING} THEN offers.match_doubt END,
         variant_id = CASE WHEN {_SAME_THING} THEN offers.variant_id END,
         looked_up_at = CASE WHEN {_SAME_THING} THEN offers.looked_up_at END
     RETURNING (xmax = 0) AS is_new

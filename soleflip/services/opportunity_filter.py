@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, tuple_
 from sqlalchemy import literal as bound
 
 from soleflip.domain.errors import InvalidInput
@@ -34,6 +34,8 @@ _AMOUNTS: dict[str, Any] = {
     "payout": Opportunity.payout,
     "stock": Opportunity.stock,
 }
+# What a pair without an ask to beat has not.
+_LISTED = ("profit", "margin", "roi")
 _TEXTS: dict[str, Any] = {
     "product": Product.title,
     "brand": Brand.name,
@@ -141,8 +143,8 @@ def _key(wanted: OpportunityFilter, thresholds: Thresholds) -> ColumnElement[Any
     if name in _TIMES:
         return func.coalesce(_TIMES[name], func.to_timestamp(0))
     column: ColumnElement[Any] = _AMOUNTS[name]
-    if name == "profit" and not wanted.everything:
-        # A threshold leaves no row without a profit, and the bare column is what the index is sorted by.
+    if name in _LISTED and not wanted.everything:
+        # Only rows with a profit are meant then, and the bare column is what the index is sorted by.
         return column
     return column if name in ("cost", "price") else func.coalesce(column, _LOWEST)
 
@@ -164,10 +166,12 @@ def _by_numbers(wanted: OpportunityFilter, thresholds: Thresholds) -> list[Colum
     if not wanted.everything and wanted.state == "open":
         profit = thresholds.min_profit if profit is None else profit
         roi = thresholds.min_roi if roi is None else roi
-    if profit is not None or (not wanted.everything and wanted.sort.endswith("profit")):
-        conditions.append(Opportunity.net_profit >= (profit if profit is not None else _LOWEST))
+    if profit is not None:
+        conditions.append(Opportunity.net_profit >= profit)
+    if not wanted.everything and wanted.sort.removeprefix("-") in _LISTED:
+        conditions.append(_AMOUNTS[wanted.sort.removeprefix("-")].is_not(None))
     if roi is not None:
-        conditions.append(or_(Opportunity.roi >= roi, and_(Opportunity.cost == 0, Opportunity.net_profit > 0)))
+        conditions.append(Opportunity.roi >= roi)
     if wanted.min_margin is not None:
         conditions.append(Opportunity.margin >= wanted.min_margin)
     if wanted.min_price is not None:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import lines_of
-from soleflip.services import opportunities
+from soleflip.services import doubts, opportunities
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
 from soleflip.web.htmx import go, page
@@ -83,6 +83,31 @@ def reopen() -> Response:
     return go(_back())
 
 
+@bp.get("/matches")
+def matches() -> Response:
+    """Show what is doubtful, one line for all offers like it."""
+    return page("opportunities/matches.html", "opportunities/_matches.html", doubts=doubts.waiting(g.session))
+
+
+@bp.post("/matches")
+def decide_match() -> Response:
+    """Confirm or reject a doubtful match, once for all like it, and compute what follows from it."""
+    form = request.form
+    count = doubts.decide(
+        g.session,
+        shop_id=_whole(form.get("shop", ""), "shop"),
+        product_id=_uuid(form.get("product", "")),
+        style_key=form.get("style", "")[:100],
+        kind=form.get("kind", "")[:12],
+        is_same=form.get("verdict") == "same",
+        actor=actor(),
+        now=now(),
+    )
+    start_run("detect")
+    flash(f"Decided for {count} offers, and for all like them in later feeds.", "success")
+    return go(url_for("opportunities.matches"))
+
+
 @bp.post("/detect")
 def detect() -> Response:
     """Match, look up and quote anew what has grown old."""
@@ -103,13 +128,17 @@ def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None
 
 
 def _ids() -> list[UUID]:
-    try:
-        ids = [UUID(text) for text in request.form.getlist("ids")]
-    except ValueError:
-        raise InvalidInput("The selection can't be read; reload the page.", field="ids") from None
+    ids = [_uuid(text) for text in request.form.getlist("ids")]
     if not ids:
         raise InvalidInput("Select at least one row.", field="ids")
     return ids
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidInput("The selection can't be read; reload the page.", field="ids") from None
 
 
 def _back() -> str:

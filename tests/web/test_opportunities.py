@@ -163,3 +163,18 @@ def test_the_sums_per_shop_lead_to_its_opportunities(market: Any, browser: Any) 
 
 def test_an_unknown_opportunity_is_not_found(browser: Any) -> None:
     assert browser.get("/opportunities/00000000-0000-0000-0000-000000000000").status_code == 404
+
+
+def test_a_doubtful_match_is_decided_once_for_all_like_it(market: Any, browser: Any) -> None:
+    with market.app_context(), market.extensions["soleflip"].transaction() as session:
+        offer = session.scalars(select(MarketPrice).order_by(MarketPrice.id)).first()
+        like_it = MarketPrice.style_key == offer.style_key
+        session.execute(update(MarketPrice).where(like_it).values(match_state="doubtful", match_doubt="gtin"))
+    page = browser.get("/opportunities/matches").text
+    fields = dict(re.findall(r'name="(shop|product|style|kind|verdict)" value="([^"]*)"', page))
+    form = fields | {"verdict": "same", "csrf_token": token(browser, "/opportunities")}
+    assert browser.post("/opportunities/matches", data=form).status_code == 303
+    assert set(_all(market, select(MarketPrice.match_state).where(like_it))) == {"firm"}
+    assert "Nothing is doubtful" in browser.get("/opportunities/matches").text
+    broken = form | {"product": "nonsense"}
+    assert browser.post("/opportunities/matches", data=broken).status_code == 422
