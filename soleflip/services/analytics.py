@@ -25,7 +25,7 @@ from soleflip.models import (
     StockxListing,
     StockxOrder,
 )
-from soleflip.services import ledger, rates
+from soleflip.services import profit_days, rates
 from soleflip.services.runs import Books
 
 HELD = ("ordered", "in_stock", "reserved", "listed", "returned")
@@ -117,7 +117,7 @@ def summary(session: Session, period: Period, books: Books, now: datetime) -> Su
 
 def profit(session: Session, period: Period, books: Books) -> Figures:
     """Return what was realised in a period, from the stored sums of its days."""
-    if not ledger.are_days_kept(session, books):
+    if not profit_days.are_days_kept(session, books):
         return full_sum(session, period, books)
     columns = [func.coalesce(func.sum(getattr(ProfitDay, name)), 0) for name in _FIELDS]
     return _figures(session.execute(select(*columns).where(_stored(period, books))).one())
@@ -126,7 +126,7 @@ def profit(session: Session, period: Period, books: Books) -> Figures:
 def full_sum(session: Session, period: Period, books: Books) -> Figures:
     """Return the same as `profit`, summed over the ledger itself: what the stored days must equal."""
     sums = _sums(period, books).subquery()
-    return _figures(session.execute(select(*ledger.totals(sums))).one())
+    return _figures(session.execute(select(*profit_days.totals(sums))).one())
 
 
 def over_time(session: Session, period: Period, unit: str, books: Books) -> list[Bucket]:
@@ -152,7 +152,7 @@ def by_group(session: Session, period: Period, group: str, books: Books, limit: 
         raise InvalidInput(f"{group!r} is no group: {', '.join(GROUPS)}.", field="by")
     sums = _sums(period, books).subquery()
     query = (
-        select(_group_name(group).label("group_name"), *ledger.totals(sums))
+        select(_group_name(group).label("group_name"), *profit_days.totals(sums))
         .select_from(sums)
         .outerjoin(StockxOrder, StockxOrder.id == sums.c.order_id)
         .outerjoin(Product, Product.id == StockxOrder.product_id)
@@ -275,7 +275,7 @@ def _figures(values: Sequence[Any]) -> Figures:
 
 
 def _sums(period: Period, books: Books) -> Select[Any]:
-    return ledger.sums_by_order(*bounds(period.first, period.last, books.timezone), books.currency)
+    return profit_days.sums_by_order(*bounds(period.first, period.last, books.timezone), books.currency)
 
 
 def _stored(period: Period, books: Books) -> Any:
@@ -288,12 +288,12 @@ def _stored(period: Period, books: Books) -> Any:
 
 def _days(session: Session, period: Period, books: Books) -> Select[Any]:
     """Select the sums of each day with a sale: the stored ones, or those of the ledger where none are kept."""
-    if ledger.are_days_kept(session, books):
+    if profit_days.are_days_kept(session, books):
         columns = [getattr(ProfitDay, name) for name in _FIELDS]
         return select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)
-    day = ledger.day_of(books).label("day")
+    day = profit_days.day_of(books).label("day")
     sums = _sums(period, books).add_columns(day).group_by(text("day")).subquery()
-    return select(sums.c.day, *ledger.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
+    return select(sums.c.day, *profit_days.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
 
 
 def _group_name(group: str) -> Any:

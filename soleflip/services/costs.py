@@ -19,7 +19,7 @@ from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.money import cents
 from soleflip.feeds.fields import read_currency, read_money
 from soleflip.models import AuditEntry, Item, Product, Purchase, StockxOrder, Variant
-from soleflip.services import ledger
+from soleflip.services import ledger, profit_days
 from soleflip.services.runs import Books
 from soleflip.services.tables import read_table
 
@@ -104,7 +104,7 @@ def import_costs(
             order.item_id = _item(session, line, order).id
             session.flush()
             days |= ledger.settle(session, order, books, now)
-        ledger.refresh_days(session, days, books, now)
+        profit_days.refresh_days(session, days, books, now)
         session.add(AuditEntry(actor=actor, act="import costs", after={"matched": result.matched}))
         session.flush()
     return result

@@ -204,29 +204,6 @@ def name_item(
     return order
 
 
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """How far estimates of payouts were off, over paid sales: all in `currency`; positive means StockX paid more."""
-
-    currency: str
-    sales: int
-    total: Decimal
-    average: Decimal
-    worst: Decimal
-
-
-def accuracy(session: Session) -> list[Accuracy]:
-    """Compare estimated and paid payouts, by currency."""
-    off = StockxOrder.net_proceeds - StockxOrder.estimated_payout
-    query = (
-        select(StockxOrder.currency, func.count(), func.sum(off), func.round(func.avg(off), 2), func.min(off))
-        .where(StockxOrder.realised_at.is_not(None), StockxOrder.estimated_payout.is_not(None))
-        .group_by(StockxOrder.currency)
-        .order_by(func.count().desc())
-    )
-    return [Accuracy(*row) for row in session.execute(query)]
-
-
 _LIVE_STATES = tuple(LIVE_STATES)
 
 

@@ -17,7 +17,7 @@ from soleflip.domain.fees import estimate_payout
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
 from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
-from soleflip.services import ledger, listings, settings, stock
+from soleflip.services import ledger, listings, profit_days, settings, stock
 from soleflip.services.runs import Books
 from soleflip.services.settings import FeeSettings
 from soleflip.stockx.orders import OrderDetail, OrderEntry
@@ -58,7 +58,7 @@ def record(session: Session, entries: Sequence[OrderEntry], books: Books, now: d
         new += is_new
         changed += before != after and not is_new
     session.flush()
-    ledger.refresh_days(session, days, books, now)
+    profit_days.refresh_days(session, days, books, now)
     return Recorded(len(entries), new, changed)
 
 

@@ -20,7 +20,7 @@ from soleflip.domain.money import ZERO
 from soleflip.domain.seller_report import REQUIRED, SellerSale, read_sale
 from soleflip.domain.tax import year_of
 from soleflip.models import AuditEntry, OrderEvent, Product, StockxOrder, Variant
-from soleflip.services import ledger, rates
+from soleflip.services import ledger, profit_days, rates
 from soleflip.services.order_snapshots import set_payout
 from soleflip.services.runs import Books
 from soleflip.services.tables import read_table
@@ -119,7 +119,7 @@ def import_report(
     while chunk := list(islice(sales, CHUNK)):
         days |= _take(session, chunk, result, books, now)
     if not dry_run:
-        ledger.refresh_days(session, days, books, now)
+        profit_days.refresh_days(session, days, books, now)
         counts = {name: getattr(result, name) for name in ("rows", "imported", "updated", "duplicates")}
         session.add(AuditEntry(actor=actor, act="import seller report", after=counts))
         session.flush()

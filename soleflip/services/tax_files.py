@@ -14,10 +14,10 @@ from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 from sqlalchemy.orm import Session
 
 from soleflip.domain.tax import Report, Totals, treatment_of
-from soleflip.services import tax
+from soleflip.services import tax, tax_rows
 from soleflip.services.exports import Cell, csv_lines
 from soleflip.services.runs import Books
-from soleflip.services.tax import TaxRow
+from soleflip.services.tax_rows import TaxRow
 
 PAPER = "Working paper from the books of SoleFlip. No tax advice: have it checked."
 PDF_ROWS = 2000
@@ -116,7 +116,7 @@ def as_csv(session: Session, year: int, treatment: str, books: Books, basis: str
 
 
 def _with_totals(session: Session, found: Report, books: Books, basis: str) -> Iterator[list[Cell]]:
-    for row in tax.rows(session, found.year, found.treatment, books, basis):
+    for row in tax_rows.rows(session, found.year, found.treatment, books, basis):
         tax.count_in(found, row)
         yield [column.value(row, books) for column in COLUMNS]
     totals: list[Cell] = [column.total(found) if column.total else None for column in COLUMNS]
@@ -229,7 +229,7 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
     """Write the report as a PDF: totals first, then a line per row (up to 2,000; the others are in CSV and XLSX)."""
     found = Report(year, treatment, books.currency)
     lines: list[list[str]] = []
-    for row in tax.rows(session, year, treatment, books, basis):
+    for row in tax_rows.rows(session, year, treatment, books, basis):
         tax.count_in(found, row)
         if len(lines) < PDF_ROWS:
             lines.append(_pdf_line(row))
@@ -239,7 +239,7 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
     pdf.set_creation_date(datetime(year, 12, 31, tzinfo=books.timezone))
     pdf.add_page()
     pdf.words(PAPER)
-    pdf.words(f"Counted by: {tax.BASES[basis].lower()}, time zone {books.timezone.key}.")
+    pdf.words(f"Counted by: {tax_rows.BASES[basis].lower()}, time zone {books.timezone.key}.")
     pdf.words(treatment_of(treatment).rule)
     blocks: list[list[list[Cell]]] = [[]]
     for cells, is_head in list(_totals_table(found))[4:]:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from soleflip.domain.analytics import Figures, Period, period_of, unit_for
 from soleflip.domain.errors import InvalidInput
-from soleflip.services import analytics, order_book
+from soleflip.services import analytics, fees
 from soleflip.services.analytics import Bucket
 from soleflip.services.exports import Cell, csv_lines
 from soleflip.web.filters import chart_number, day
@@ -48,7 +48,7 @@ def index() -> Response:
         groups=analytics.by_group(g.session, period, by, books, limit=25),
         best=best,
         worst=worst,
-        accuracy=order_book.accuracy(g.session),
+        accuracy=fees.accuracy(g.session, period, books),
         asked={"period": period.name, "unit": unit, "by": by, "from": period.first, "to": period.last},
         periods=PERIODS,
         units=UNITS,

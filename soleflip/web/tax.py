@@ -12,7 +12,7 @@ from flask import Blueprint, Response, flash, g, request, send_file, stream_with
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.tax import TREATMENTS, treatment_of, year_bounds
-from soleflip.services import costs, fees, reports, tax, tax_files
+from soleflip.services import costs, fees, reports, tax, tax_files, tax_rows
 from soleflip.services.costs import CostsResult
 from soleflip.services.reports import ReportResult
 from soleflip.web.htmx import go, page
@@ -41,7 +41,7 @@ def index() -> Response:
         treatment=treatment_of(treatment),
         treatments=TREATMENTS,
         basis=basis,
-        bases=tax.BASES,
+        bases=tax_rows.BASES,
         years=sorted({*years, year}, reverse=True),
         rows=found.rows,
         missing=found.missing,
@@ -142,7 +142,7 @@ def _asked(year: int) -> tuple[str, str]:
     """Check what a download asks for; raises InvalidInput. Returns treatment and basis."""
     year_bounds(year)
     treatment = treatment_of(request.args.get("treatment") or tax.default_treatment(g.session)).key
-    return treatment, tax.basis_of(request.args.get("basis") or "sale")
+    return treatment, tax_rows.basis_of(request.args.get("basis") or "sale")
 
 
 def _name(year: int, treatment: str, ending: str) -> str:

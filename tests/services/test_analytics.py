@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Figures, Period, period_of
 from soleflip.models import Item, ProfitDay
-from soleflip.services import analytics, ledger
+from soleflip.services import analytics, ledger, profit_days
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.sales import entry, make_listing, payout
@@ -54,7 +54,7 @@ def test_stored_days_equal_the_full_sum(session: Session, books: Books) -> None:
         assert analytics.profit(session, period, books) == analytics.full_sum(session, period, books)
     kept = analytics.profit(session, EVER, books)
     session.execute(delete(ProfitDay))
-    assert ledger.refresh_all(session, books, NOW) == 2
+    assert profit_days.refresh_all(session, books, NOW) == 2
     assert analytics.profit(session, EVER, books) == kept
 
 

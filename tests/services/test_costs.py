@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import period_of
 from soleflip.models import StockxOrder
-from soleflip.services import analytics, costs, reports, tax
+from soleflip.services import analytics, costs, reports, tax_rows
 from soleflip.services.costs import CostsResult
 from soleflip.services.runs import Books
 from tests.services.test_reports import line, report
@@ -43,7 +43,7 @@ def test_the_oldest_purchase_goes_to_the_oldest_sale(take: Any, session: Session
     assert profits(session) == [Decimal("20.65"), Decimal("10.65")]
     figures = analytics.profit(session, period_of("all", NOW.date()), books)
     assert (figures.unknown_sales, figures.profit) == (0, Decimal("31.30"))
-    rows = list(tax.rows(session, 2024, "plain", books))
+    rows = list(tax_rows.rows(session, 2024, "plain", books))
     assert [(row.missing, row.facts.document) for row in rows] == [
         ([], "R1"),
         ([], "R2"),

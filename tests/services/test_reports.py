@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.analytics import period_of
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import LedgerEntry, PayoutLine, StockxOrder
-from soleflip.services import analytics, ledger, reports, tax
+from soleflip.services import analytics, profit_days, reports, tax_rows
 from soleflip.services.order_snapshots import record
 from soleflip.services.reports import ReportResult
 from soleflip.services.runs import Books
@@ -199,7 +199,7 @@ def test_an_amount_that_could_be_misread_is_refused(take: Any, written: str) -> 
 def test_years_end_in_the_operators_time_zone(take: Any, session: Session, books: Books) -> None:
     result = take(line("1", sold="2024-12-31 23:30:00 +00"), line("2", sold="2024-12-31 22:59:59 +00"))
     assert {year: found.sales for year, found in result.by_year.items()} == {2025: 1, 2024: 1}
-    assert [row.name for row in tax.rows(session, 2025, "plain", books)] == ["1"]
+    assert [row.name for row in tax_rows.rows(session, 2025, "plain", books)] == ["1"]
 
 
 def test_figures_after_an_import_are_those_of_the_file(take: Any, session: Session, books: Books) -> None:
@@ -208,7 +208,7 @@ def test_figures_after_an_import_are_those_of_the_file(take: Any, session: Sessi
     assert (figures.sales, figures.payout) == (40, result.total.payout_total)
     assert (figures.unknown_sales, figures.profit) == (40, 0)
     assert analytics.full_sum(session, EVER, books) == figures
-    assert ledger.refresh_all(session, books, NOW) == 1
+    assert profit_days.refresh_all(session, books, NOW) == 1
 
 
 def test_an_order_of_the_sync_gets_what_only_the_report_tells(take: Any, session: Session, books: Books) -> None:

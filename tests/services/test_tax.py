@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.analytics import Period
 from soleflip.domain.tax import year_bounds
 from soleflip.models import StockxOrder
-from soleflip.services import analytics, ledger, tax, tax_files
+from soleflip.services import analytics, ledger, tax, tax_files, tax_rows
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.sales import LINES, entry, make_listing, payout
@@ -42,7 +42,7 @@ def a_year(session: Session, books: Books) -> None:
 
 
 def names(session: Session, books: Books, year: int) -> list[str]:
-    return [f"{row.kind} {row.name}" for row in tax.rows(session, year, "plain", books)]
+    return [f"{row.kind} {row.name}" for row in tax_rows.rows(session, year, "plain", books)]
 
 
 @pytest.mark.usefixtures("a_year")
@@ -65,7 +65,7 @@ def test_the_reports_profit_is_that_of_analytics(session: Session, books: Books,
 
 @pytest.mark.usefixtures("a_year")
 def test_a_row_has_its_fee_lines_documents_and_links(session: Session, books: Books) -> None:
-    second, third, fourth, back, fifth = tax.rows(session, 2025, "plain", books)
+    second, third, fourth, back, fifth = tax_rows.rows(session, 2025, "plain", books)
     assert second.fees[-1] == ("Difference to StockX's total", Decimal("0.06"))
     assert second.fee_sum("unexplained") == Decimal("0.06")
     assert second.item_id is not None
@@ -81,8 +81,8 @@ def test_cash_accounting_counts_a_sale_on_the_day_of_its_payout(session: Session
     sell(session, books, "1", "L1", "2024-12-28T10:00:00Z", updated="2025-01-02T10:00:00Z")
     sell(session, books, "1", "L1", "2024-12-28T10:00:00Z", status="RETURNED", updated="2025-03-01T10:00:00Z")
     by = {
-        (basis, year): [row.kind for row in tax.rows(session, year, "plain", books, basis)]
-        for basis in tax.BASES
+        (basis, year): [row.kind for row in tax_rows.rows(session, year, "plain", books, basis)]
+        for basis in tax_rows.BASES
         for year in (2024, 2025)
     }
     assert by == {
@@ -91,7 +91,7 @@ def test_cash_accounting_counts_a_sale_on_the_day_of_its_payout(session: Session
         ("payout", 2024): [],
         ("payout", 2025): ["sale", "reversal"],
     }
-    (sold, _) = tax.rows(session, 2025, "plain", books, "payout")
+    (sold, _) = tax_rows.rows(session, 2025, "plain", books, "payout")
     assert (sold.local_day.isoformat(), sold.booked_at.year) == ("2025-01-02", 2024)
 
 
@@ -175,7 +175,7 @@ def test_penalties_and_write_offs_are_rows_of_their_own(session: Session, books:
     sell(session, books, "2", "L2", "2026-01-05T10:00:00Z")
     order = session.query(StockxOrder).one()
     ledger.book_penalty(session, order.id, Decimal("15"), "late", actor="test", books=books, now=NOW)
-    kinds = sorted(row.kind for row in tax.rows(session, 2026, "plain", books))
+    kinds = sorted(row.kind for row in tax_rows.rows(session, 2026, "plain", books))
     assert kinds == ["penalty", "sale", "write_off"]
     total = tax.report(session, 2026, "plain", books).total
     assert total.profit == Decimal("18.03") - 20 - 15
