@@ -36,7 +36,7 @@ FITS: dict[str, Fit] = {
     "spread x 0.7": replace(FITTED, spread_scale=Decimal("0.7")),
     "spread x 1.2": replace(FITTED, spread_scale=Decimal("1.2")),
 }
-DAY_VALUES = {"profit_maximization": ("0.8", "1.6", "2.4"), "patient": ("0.15", "0.5", "0.8")}
+DAY_VALUES = {"profit_maximization": ("0.8", "1.6", "2.4"), "patient": ("0.2", "0.6", "0.8")}
 SETTINGS: dict[str, EarningSettings] = {"profit_maximization": EarningSettings(), "patient": PatientSettings()}
 
 

@@ -63,7 +63,7 @@ class EarningSettings:
 class PatientSettings(EarningSettings):
     """The same with cheap time: only what holding costs and how far prices usually fall."""
 
-    day_value: Decimal = setting(Decimal("0.3"), "A day is worth", "percent", note="of the price", lowest=0, highest=20)
+    day_value: Decimal = setting(Decimal("0.4"), "A day is worth", "percent", note="of the price", lowest=0, highest=20)
 
 
 @dataclass(frozen=True, slots=True)
