@@ -10,7 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput, Refused
@@ -18,18 +18,15 @@ from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.listings import LIVE_STATES, check_ask
 from soleflip.domain.money import percent
 from soleflip.models import (
-    Item,
     LatestQuote,
-    MarketPrice,
-    Opportunity,
     PastSale,
     Product,
     StockxListing,
     Variant,
 )
 from soleflip.services import settings
+from soleflip.services.pairs import Pair, from_items, from_opportunities
 from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds
-from soleflip.services.stock import FREE_STATES
 
 BATCH = 100
 REQUESTS_PER_BATCH = 4
@@ -105,19 +102,6 @@ class Preview:
         return sum((row.ask for row in self.listable if row.ask is not None), Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A pair to be listed before it is priced."""
-
-    id: UUID
-    variant: Variant
-    cost: Decimal | None
-    opportunity: Opportunity | None
-    item: Item | None
-    shop: str | None
-    blocked: str | None
-
-
 def preview(
     session: Session,
     *,
@@ -139,94 +123,14 @@ def preview(
         raise InvalidInput(f"At most {MOST} pairs at once; narrow the filter.")
     chosen = settings.load(session, PricingSettings)
     strategy = pricing.strategy_named(strategy or chosen.strategy).name
-    sources = [*_from_opportunities(session, opportunity_ids), *_from_items(session, item_ids)]
+    sources = [*from_opportunities(session, opportunity_ids), *from_items(session, item_ids)]
     rows = _price(session, sources, strategy, now, local_hour, wanted or {})
     return Preview(tuple(rows), strategy, rate)
 
 
-def _from_opportunities(session: Session, ids: Sequence[UUID]) -> list[_Source]:
-    """Load opportunities, locked so that of two clicks only one lists them, with an item where one is free."""
-    if not ids:
-        return []
-    found = session.scalars(
-        select(Opportunity)
-        .where(Opportunity.id.in_(ids))
-        .options(
-            joinedload(Opportunity.variant).joinedload(Variant.product),
-            joinedload(Opportunity.offer).joinedload(MarketPrice.shop),
-        )
-        .order_by(Opportunity.net_profit.desc().nullslast(), Opportunity.id)
-        .with_for_update(of=Opportunity)
-    ).all()
-    bought = session.scalars(
-        select(Item)
-        .where(Item.opportunity_id.in_(ids), Item.state.in_(FREE_STATES))
-        .order_by(Item.created_at)
-        .with_for_update(skip_locked=True)
-    ).all()
-    by_opportunity: dict[UUID | None, list[Item]] = defaultdict(list)
-    for free in bought:
-        by_opportunity[free.opportunity_id].append(free)
-    sources = []
-    for each in found:
-        items: list[Item | None] = [*by_opportunity.get(each.id, [])] or [None]
-        for item in items:
-            cost = item.cost if item is not None else each.cost
-            blocked = _blocked(each) if item is None else None
-            sources.append(
-                _Source(
-                    id=item.id if item is not None and len(items) > 1 else each.id,
-                    variant=each.variant,
-                    cost=cost,
-                    opportunity=each,
-                    item=item,
-                    shop=each.offer.shop.name,
-                    blocked=blocked,
-                )
-            )
-    return sources
-
-
-def _blocked(opportunity: Opportunity) -> str | None:
-    """Say why an opportunity that nothing was bought of can't be listed."""
-    if opportunity.state == "acted":
-        return "Already listed or bought from this opportunity."
-    if opportunity.state != "open":
-        return f"This opportunity is {opportunity.state}."
-    if opportunity.match_state != "firm":
-        return "The match with StockX is in doubt; decide it first."
-    if not opportunity.offer.in_stock or opportunity.offer.gone_at is not None or opportunity.stock == 0:
-        return "The shop has sold out."
-    return None
-
-
-def _from_items(session: Session, ids: Sequence[UUID]) -> list[_Source]:
-    if not ids:
-        return []
-    found = session.scalars(
-        select(Item)
-        .where(Item.id.in_(ids))
-        .options(joinedload(Item.variant).joinedload(Variant.product), joinedload(Item.purchase))
-        .order_by(Item.created_at, Item.id)
-        .with_for_update(of=Item)
-    ).all()
-    return [
-        _Source(
-            id=item.id,
-            variant=item.variant,
-            cost=item.cost,
-            opportunity=None,
-            item=item,
-            shop=item.purchase.supplier if item.purchase else None,
-            blocked=None if item.state in FREE_STATES else f"This item is {item.state.replace('_', ' ')}.",
-        )
-        for item in found
-    ]
-
-
 def _price(
     session: Session,
-    sources: Sequence[_Source],
+    sources: Sequence[Pair],
     strategy: str,
     now: datetime,
     local_hour: int,
@@ -273,7 +177,7 @@ def _price(
 
 
 def _row(
-    source: _Source,
+    source: Pair,
     quote: LatestQuote | None,
     decision: pricing.Decision,
     fees: FeeSchedule,
@@ -320,7 +224,7 @@ def _row(
 
 
 def _warnings(
-    source: _Source,
+    source: Pair,
     quote: LatestQuote | None,
     profit: Decimal | None,
     thresholds: Thresholds,
