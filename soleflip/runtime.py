@@ -24,7 +24,7 @@ from soleflip.stockx import StockX
 log = structlog.get_logger()
 
 TASK = "soleflip.jobs.tasks.perform"
-URGENT = frozenset({"list", "change", "order_sync"})
+URGENT = frozenset({"list", "change", "order_sync", "product_lookup"})
 QUEUES = ("urgent", "default")
 JOB_TIMEOUT = 3600
 

@@ -22,6 +22,7 @@ from soleflip.services import (
     pricing,
     runs,
     sourcing,
+    stock_lookup,
     submission,
     timetable,
 )
@@ -39,6 +40,7 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "catalog_lookup": catalog.look_up,
     "quotes": sourcing.refresh_quotes,
     "detect": sourcing.detect,
+    "product_lookup": stock_lookup.look_up,
 }
 
 

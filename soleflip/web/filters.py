@@ -89,6 +89,8 @@ RUN_NAMES = {
     "order_sync": "Order sync",
     "listing_sync": "Listing sync",
     "reconcile": "Reconciliation",
+    "product_lookup": "Product look-up",
+    "stock_import": "Inventory import",
 }
 
 

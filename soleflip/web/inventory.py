@@ -9,13 +9,15 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import Conflict, InvalidInput
-from soleflip.services import ledger, stock, stock_import, stock_overview
+from soleflip.services import ledger, runs, stock, stock_import, stock_overview
 from soleflip.services.stock import Buying
 from soleflip.services.stock_overview import StockFilter
 from soleflip.web.htmx import go, page
-from soleflip.web.unit import actor, now, runtime
+from soleflip.web.unit import actor, now, runtime, start_run
 
 bp = Blueprint("inventory", __name__, url_prefix="/inventory")
+
+SHORTEST = 2
 
 
 @bp.get("")
@@ -109,6 +111,16 @@ def add() -> Response:
     return go(url_for("inventory.index"))
 
 
+@bp.post("/look-up")
+def look_up() -> Response:
+    """Ask StockX about a shoe that the catalog does not know yet."""
+    text = request.form.get("q", "").strip()[:100]
+    if len(text) < SHORTEST:
+        raise InvalidInput("Type a style code, a name or an EAN first.", field="q")
+    run = start_run("product_lookup", {"text": text})
+    return go(url_for("inventory.new", q=text, run=run.id))
+
+
 @bp.route("/import", methods=["GET", "POST"])
 def import_() -> Response:
     """Take pairs from a CSV file; each bad line is refused alone, with the reason."""
@@ -141,9 +153,10 @@ def _show(item_id: UUID, *, status: int = 200, error: Exception | None = None) -
 
 def _new(*, status: int = 200, error: InvalidInput | None = None) -> Response:
     text = (request.values.get("q") or "").strip()[:100]
-    found = stock_overview.find_variants(g.session, text) if len(text) >= 2 else []
+    found = stock_overview.find_variants(g.session, text) if len(text) >= SHORTEST else []
+    run = runs.get(g.session, _uuid(request.args["run"])) if request.args.get("run") else None
     full, fragment = "inventory/new.html", "inventory/_new.html"
-    return page(full, fragment, status=status, text=text, found=found, error=error, typed=request.form)
+    return page(full, fragment, status=status, text=text, found=found, run=run, error=error, typed=request.form)
 
 
 def _import_form(*, status: int = 200, error: Exception | None = None) -> Response:

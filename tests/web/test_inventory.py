@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from soleflip.db import db
-from soleflip.models import Item, LedgerEntry, Opportunity, Purchase, RunLine, StockxListing, StyleCode
+from soleflip.models import Item, LedgerEntry, Opportunity, Purchase, Run, RunLine, StockxListing, StyleCode
 from soleflip.services.stock import TO_BUY
 from tests.web.conftest import post, token
 from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_opportunity, make_variant, order
@@ -98,6 +98,16 @@ def test_pairs_are_added_by_hand(browser, book):
     with book() as session:
         items = session.scalars(select(Item)).all()
         assert [(each.cost, each.state) for each in items] == [(Decimal("49.90"), "in_stock")] * 2
+
+
+def test_a_shoe_that_nobody_knows_yet_is_asked_for_at_stockx(browser, book):
+    assert "Ask StockX" in browser.get("/inventory/new?q=nothing").text
+    answer = post(browser, "/inventory/look-up", q="ZZ1234-100")
+    assert answer.status_code == 303
+    assert "Product look-up" in browser.get(answer.headers["Location"]).text
+    with book() as session:
+        run = session.scalars(select(Run)).one()
+        assert (run.kind, run.params) == ("product_lookup", {"text": "ZZ1234-100"})
 
 
 def test_an_import_takes_good_lines_and_names_bad_ones(browser, book):
