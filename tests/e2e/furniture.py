@@ -21,12 +21,13 @@ from soleflip.models import (
     Purchase,
     Run,
     RunLine,
+    Setting,
     Shop,
     StockxListing,
     StockxOrder,
     Variant,
 )
-from soleflip.services import accounts
+from soleflip.services import accounts, profit_days
 
 EMAIL = "owner@soleflip.test"
 PASSWORD = "correct horse battery"
@@ -61,6 +62,7 @@ def furnish(session: Session, now: datetime) -> None:
         _pair(session, chance.choice(variants), number, now, chance)
     for number in range(14):
         _sale(session, chance.choice(variants), number, now, chance)
+    session.add(Setting(key=profit_days.KEPT, value={"timezone": "Europe/Berlin", "currency": "EUR"}))
     for back in range(60):
         _day(session, now - timedelta(days=back), chance)
     _runs(session)

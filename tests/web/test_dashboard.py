@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event
 
 from soleflip.db import db
-from soleflip.models import Item, Product, ProfitDay, Run, StockxListing, StockxOrder, Variant
-from soleflip.services import dashboard
+from soleflip.models import Item, Product, ProfitDay, Run, Setting, StockxListing, StockxOrder, Variant
+from soleflip.services import dashboard, profit_days
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_figures_stand_beside_those_of_the_period_before(app, browser, transacti
     with transaction() as session:
         session.add_all(
             [
+                Setting(key=profit_days.KEPT, value={"timezone": "Europe/Berlin", "currency": "EUR"}),
                 _day(today, Decimal("20.00")),
                 _day(today - timedelta(days=1), Decimal("5.50")),
                 _day(today - timedelta(days=9), Decimal("-3.25")),
