@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,16 +14,15 @@ from sqlalchemy.orm import Session
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput, Refused
 from soleflip.domain.fees import FeeSchedule, estimate_payout
-from soleflip.domain.listings import LIVE_STATES, check_ask
+from soleflip.domain.listings import check_ask
 from soleflip.domain.money import percent
 from soleflip.models import (
     LatestQuote,
-    PastSale,
     Product,
-    StockxListing,
     Variant,
 )
 from soleflip.services import settings
+from soleflip.services.market_memory import as_quote, own_asks, recall
 from soleflip.services.pairs import Pair, from_items, from_opportunities
 from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds
 
@@ -149,14 +147,8 @@ def _price(
             select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == fees.currency)
         )
     }
-    own: dict[UUID | None, list[Decimal]] = defaultdict(list)
-    for variant_id, ask in session.execute(
-        select(StockxListing.catalog_variant_id, StockxListing.ask_price).where(
-            StockxListing.catalog_variant_id.in_(variant_ids), StockxListing.status.in_(LIVE_STATES)
-        )
-    ):
-        own[variant_id].append(ask)
-    sales = past_sales(session, variant_ids, fees.currency)
+    own = own_asks(session, variant_ids)
+    sales = recall(session, variant_ids, fees.currency)
     rows = []
     for source in sources:
         quote = quotes.get(source.variant.id)
@@ -165,7 +157,8 @@ def _price(
             now=now,
             cost=source.cost,
             quote=as_quote(quote) if quote else None,
-            history=sales.get(source.variant.id, ()),
+            history=sales[source.variant.id].history,
+            others=sales[source.variant.id].others,
             own_asks=tuple(own[source.variant.id]),
             local_hour=local_hour,
         )
@@ -244,21 +237,3 @@ def _warnings(
     if profit is not None and profit < thresholds.min_profit:
         warnings.append("Earns less than your threshold.")
     return warnings
-
-
-def past_sales(session: Session, variant_ids: set[UUID], currency: str) -> dict[UUID, list[pricing.PastSale]]:
-    """Return the known sales of variants in a currency, old to new."""
-    sales: dict[UUID, list[pricing.PastSale]] = defaultdict(list)
-    query = select(PastSale.variant_id, PastSale.sold_on, PastSale.price).where(
-        PastSale.variant_id.in_(variant_ids), PastSale.currency == currency
-    )
-    for variant_id, sold_on, price in session.execute(query.order_by(PastSale.sold_on, PastSale.id)):
-        sales[variant_id].append(pricing.PastSale(sold_on, price))
-    return sales
-
-
-def as_quote(quote: LatestQuote) -> pricing.Quote:
-    """Return a stored quote as the pricing rules take it."""
-    return pricing.Quote(
-        quote.at, quote.lowest_ask, quote.highest_bid, quote.sell_faster, quote.earn_more, quote.beat_us
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +10,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.opportunities import Terms, Vat, cost_of, evaluate, has_moved
-from soleflip.models import Opportunity, StockxListing
-from soleflip.services.asks import past_sales
+from soleflip.models import Opportunity
+from soleflip.services.market_memory import own_asks, recall
 from soleflip.services.rates import rate
 from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds, VatSettings, load
 
@@ -119,8 +117,8 @@ def _fingerprint(*what: object) -> str:
 
 def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: dict[str, Any], now: datetime) -> None:
     variant_ids = {row.variant_id for row in rows}
-    own = _own_asks(session, variant_ids)
-    sales = past_sales(session, variant_ids, rules.terms.currency)
+    own = own_asks(session, variant_ids)
+    sales = recall(session, variant_ids, rules.terms.currency)
     results = []
     for row in rows:
         quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
@@ -129,7 +127,8 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
             now=now,
             quote=quote,
             own_asks=tuple(own[row.variant_id]),
-            history=sales.get(row.variant_id, ()),
+            history=sales[row.variant_id].history,
+            others=sales[row.variant_id].others,
         )
         ask = rules.propose(given).ask
         is_home = row.currency == rules.terms.currency
@@ -138,17 +137,6 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
     statement = insert(Opportunity)
     news = {name: statement.excluded[name] for name in results[0] if name not in ("market_price_id", "created_at")}
     session.execute(statement.on_conflict_do_update(index_elements=["market_price_id"], set_=news), results)
-
-
-def _own_asks(session: Session, variant_ids: set[UUID]) -> dict[UUID | None, list[Decimal]]:
-    own: dict[UUID | None, list[Decimal]] = defaultdict(list)
-    for variant_id, ask in session.execute(
-        select(StockxListing.catalog_variant_id, StockxListing.ask_price).where(
-            StockxListing.catalog_variant_id.in_(variant_ids), StockxListing.status.in_(LIVE_STATES)
-        )
-    ):
-        own[variant_id].append(ask)
-    return own
 
 
 def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) -> dict[str, Any]:

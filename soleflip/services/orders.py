@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.orders import needs_detail
 from soleflip.models import Setting, StockxOrder
 from soleflip.models.orders import UNSETTLED
-from soleflip.services import ledger
+from soleflip.services import ledger, market_memory
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.services.runs import Work
 from soleflip.stockx import StockXNotFound
@@ -45,6 +45,7 @@ def sync(work: Work) -> str:
     _fetch_details(work, tally)
     with work.transaction() as session:
         late_costs = ledger.catch_up(session, work.books, work.clock())
+        market_memory.learn_own_sales(session)
         waiting = review_count(session)
     sentence = f"{tally.seen} orders seen, {tally.new} new, {tally.changed} changed, {tally.details} details fetched"
     if late_costs:

@@ -30,8 +30,8 @@ from soleflip.models import (
     StockxListing,
 )
 from soleflip.services import change_batches, changes, market, runs, settings
-from soleflip.services.asks import as_quote, past_sales
 from soleflip.services.changes import Wish
+from soleflip.services.market_memory import NOTHING, as_quote, recall
 from soleflip.services.runs import Books, Work
 from soleflip.services.settings import FeeSettings
 from soleflip.stockx import Lane
@@ -148,13 +148,13 @@ def facts(
     )
     quotes = {quote.variant_id: as_quote(quote) for quote in latest}
     earlier = _quote_history(session, variant_ids, fees.currency, now)
-    sales = past_sales(session, variant_ids, fees.currency)
+    sales = recall(session, variant_ids, fees.currency)
     own = _own_asks(session, variant_ids)
     past = _changes(session, [row.id for row, _ in rows], now)
     local = now.astimezone(books.timezone)
     for row, cost in rows:
         variant_id = row.catalog_variant_id
-        history = past.get(row.id, [])
+        history, memory = past.get(row.id, []), sales.get(variant_id, NOTHING)
         others = [(ask, at) for other, ask, at in own.get(variant_id, []) if other != row.id]
         touched = [at for _, at in [*others, (row.ask_price, row.last_price_update)] if at is not None]
         today = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -173,7 +173,8 @@ def facts(
                 changes=tuple(history),
                 quote=quotes.get(variant_id) if variant_id else None,
                 quotes=tuple(earlier.get(variant_id, ())) if variant_id else (),
-                history=tuple(sales.get(variant_id, ())) if variant_id else (),
+                history=memory.history,
+                others=memory.others,
                 own_asks=tuple(ask for ask, _ in others),
                 local_hour=local.hour,
             ),
