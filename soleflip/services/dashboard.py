@@ -167,7 +167,7 @@ def overview(session: Session, books: Books, now: datetime) -> Overview:
         places=places(session),
         best=best,
         worst=worst,
-        last_runs=runs.latest(session, 6),
+        last_runs=_last_of_each(session),
     )
 
 
@@ -212,6 +212,14 @@ def places(session: Session) -> Places:
     query = select(place, func.count()).where(StockxListing.status.in_(live)).group_by("place")
     found: dict[str, int] = dict(session.execute(query).all())
     return Places(*(found.get(name, 0) for name in Places.__slots__))
+
+
+def _last_of_each(session: Session) -> list[Run]:
+    """Return the newest run of each kind among the newest runs: the timetable's many small ones would hide the rest."""
+    found: dict[str, Run] = {}
+    for run in runs.latest(session, 100):
+        found.setdefault(run.kind, run)
+    return list(found.values())[:7]
 
 
 def _count(table: Any, *conditions: Any) -> Any:
