@@ -99,6 +99,25 @@ def upgrade() -> None:
         schema="automation",
     )
     op.create_table(
+        "feed_sources",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("every_hours", sa.Integer(), server_default="24", nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column(
+            "mapping", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("etag", sa.Text(), nullable=True),
+        sa.Column("modified", sa.Text(), nullable=True),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_sources")),
+        sa.UniqueConstraint("name", name=op.f("uq_feed_sources_name")),
+        schema="integration",
+    )
+    op.create_table(
         "shops",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -1163,6 +1182,7 @@ def downgrade() -> None:
     op.drop_table("audit", schema="ops")
     op.drop_table("purchases", schema="inventory")
     op.drop_table("shops", schema="integration")
+    op.drop_table("feed_sources", schema="integration")
     op.drop_table("stop_switch", schema="automation")
     op.drop_table("rules", schema="automation")
     op.drop_table("users", schema="auth")

@@ -35,6 +35,29 @@ class Shop(Base):
     created_at: Mapped[Created]
 
 
+class FeedSource(Base):
+    """A feed behind an http(s) address that is fetched by itself, at most every `every_hours`.
+
+    `mapping` is empty for Awin feeds. `etag` and `modified` are the server's words for the version we have;
+    `error` says why the last fetch failed.
+    """
+
+    __tablename__ = "feed_sources"
+    __table_args__ = ({"schema": "integration"},)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    url: Mapped[LongText]
+    every_hours: Mapped[int] = mapped_column(server_default="24")
+    is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    mapping: Mapped[Json]
+    etag: Mapped[LongText | None]
+    modified: Mapped[LongText | None]
+    fetched_at: Mapped[Moment | None]
+    error: Mapped[LongText | None]
+    created_at: Mapped[Created]
+
+
 class FeedImport(Base):
     """One reading of one feed file with what came of its rows.
 

@@ -172,14 +172,12 @@ def perform(work: Work) -> str:
             raise NotFound("This import no longer exists.")
         is_over, entry.run_id = entry.state in OVER, work.run_id
         entry.state = entry.state if is_over else "running"
-    said = "" if is_over else _import(work, import_id).sentence()
+    said = "" if is_over else take_in(work, import_id, Path(work.params["path"]), work.params.get("mapping")).sentence()
     return f"{said} {sourcing.detect(work)}".strip()
 
 
-def _import(work: Work, import_id: UUID) -> ImportResult:
-    """Import in one transaction, the counts of the import with it; record why when it fails."""
-    stored = work.params.get("mapping")
-    path = Path(work.params["path"])
+def take_in(work: Work, import_id: UUID, path: Path, stored: dict[str, Any] | None) -> ImportResult:
+    """Import a file in one transaction, the counts of the import with it, and remove it; record why when it fails."""
 
     def tell(rows: int, refused: int) -> None:
         work.progress(done=rows, message=f"Reading {path.name}: {rows} rows", rows=rows, refused=refused)

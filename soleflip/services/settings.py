@@ -78,13 +78,21 @@ class PricingSettings:
     repricing: str = "send"
 
 
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """Where feeds may be fetched from: `private_addresses` is yes or no."""
+
+    private_addresses: str = "no"
+
+
 GROUPS: dict[str, type[Any]] = {
     "fees": FeeSettings,
     "vat": VatSettings,
     "thresholds": Thresholds,
     "pricing": PricingSettings,
+    "feeds": FeedSettings,
 }
-Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings)
+Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, FeedSettings)
 
 
 def load(session: Session, group: type[Group]) -> Group:

@@ -80,6 +80,7 @@ STATES: dict[str, tuple[str, str]] = {
 
 RUN_NAMES = {
     "feed_import": "Feed import",
+    "feed_fetch": "Fetching feeds",
     "catalog_lookup": "Catalog look-up",
     "detect": "Finding opportunities",
     "quotes": "Quotes",

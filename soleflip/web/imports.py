@@ -10,14 +10,14 @@ from flask import Blueprint, Response, abort, g, request, url_for
 from werkzeug.datastructures import FileStorage
 from werkzeug.utils import secure_filename
 
-from soleflip.domain.errors import InvalidInput
+from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.sizes import SYSTEMS
 from soleflip.feeds import FeedError, FeedMapping, Preview, preview
 from soleflip.feeds.base import FIELDS
 from soleflip.models import FeedImport
-from soleflip.services import feeds, runs
+from soleflip.services import feed_sources, feeds, runs
 from soleflip.web.htmx import go, page
-from soleflip.web.unit import runtime, start_run
+from soleflip.web.unit import actor, runtime, start_run
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 
@@ -46,6 +46,38 @@ def upload() -> Response:
         return go(url_for("imports.columns", import_id=entry.id))
     feeds.begin(g.session, entry.id)
     return _start(entry)
+
+
+@bp.post("/sources")
+def add_source() -> Response:
+    """Keep an address from which a feed is fetched by itself, and fetch it for the first time."""
+    hours = request.form.get("every_hours", "24")
+    try:
+        source = feed_sources.add(
+            g.session,
+            name=request.form.get("name", ""),
+            url=request.form.get("url", ""),
+            every_hours=int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 6 else 0,
+            actor=actor(),
+        )
+    except (InvalidInput, Conflict) as error:
+        return _index(status=422, source_error=error)
+    run = start_run("feed_fetch", {"source_id": source.id})
+    return go(url_for("runs.show", run_id=run.id))
+
+
+@bp.post("/sources/<int:source_id>/fetch")
+def fetch_source(source_id: int) -> Response:
+    """Fetch one feed now."""
+    run = start_run("feed_fetch", {"source_id": source_id})
+    return go(url_for("runs.show", run_id=run.id))
+
+
+@bp.post("/sources/<int:source_id>/remove")
+def remove_source(source_id: int) -> Response:
+    """Stop fetching a feed."""
+    feed_sources.remove(g.session, source_id, actor=actor())
+    return go(url_for("imports.index"))
 
 
 @bp.get("/<uuid:import_id>")
@@ -88,8 +120,15 @@ def map_columns(import_id: UUID) -> Response:
     return _start(entry, mapping)
 
 
-def _index(*, status: int = 200, error: str | None = None) -> Response:
-    view: dict[str, Any] = {"imports": feeds.history(g.session), "error": error}
+def _index(
+    *, status: int = 200, error: str | None = None, source_error: InvalidInput | Conflict | None = None
+) -> Response:
+    view: dict[str, Any] = {
+        "imports": feeds.history(g.session),
+        "sources": feed_sources.everything(g.session),
+        "error": error,
+        "source_error": source_error,
+    }
     return page("imports/page.html", "imports/_table.html", status=status, **view)
 
 

@@ -25,6 +25,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "vat": ("VAT", "How your sales are taxed; it changes what a pair costs you and what stays."),
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
+    "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
 }
 
 TEXTS: dict[str, dict[str, Text]] = {
@@ -65,6 +66,13 @@ TEXTS: dict[str, dict[str, Text]] = {
         "failure_rate": Text("Sales that fail", "Their share of all sales: 0.02 is 2 %.", "fraction"),
         "failure_cost": Text("Cost of a failed sale", "Postage, penalty and work.", "money"),
         "reopen_percent": Text("Dismissed comes back", "When the shop's price moves by this much.", "%"),
+    },
+    "feeds": {
+        "private_addresses": Text(
+            "Addresses in private networks",
+            "Only for a feed on a machine of your own; others could use it to look into your network.",
+            choices=(("no", "Refused"), ("yes", "Allowed")),
+        ),
     },
     "pricing": {
         "strategy": Text(

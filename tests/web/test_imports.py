@@ -132,3 +132,15 @@ def test_a_viewer_may_look_but_not_import(signed_in: Any) -> None:
 
 def test_nobody_is_sent_to_sign_in(client: Any) -> None:
     assert client.get("/imports").status_code in (302, 303)
+
+
+def test_a_feeds_address_is_kept_and_fetched_or_refused_at_its_field(app: Any, browser: Any) -> None:
+    form = {"csrf_token": token(browser, "/imports"), "name": "Laden", "url": "ftp://x", "every_hours": "6"}
+    wrong = browser.post("/imports/sources", data=form)
+    assert wrong.status_code == 422
+    assert "must begin with https://" in wrong.text
+    assert browser.post("/imports/sources", data=form | {"url": "https://shop.example/feed"}).status_code == 303
+    assert [run.kind for run in _rows(app, Run)] == ["feed_fetch"]
+    assert "Laden" in browser.get("/imports").text
+    assert browser.post("/imports/sources/1/remove", data=form).status_code == 303
+    assert "Laden" not in browser.get("/imports").text

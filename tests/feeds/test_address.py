@@ -1,0 +1,103 @@
+"""Feeds behind an address: limits, versions, redirects, and no way into a private network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from soleflip.feeds.address import Reach, Version, check_address, fetch
+from soleflip.feeds.base import FeedError
+
+HERE = Reach(allow_private=True, most_bytes=1024 * 1024, most_seconds=2)
+
+
+class _Shop(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/feed":
+            if self.headers.get("If-None-Match") == '"one"':
+                self._answer(304)
+            else:
+                self._answer(200, b"a,b\n1,2\n", ETag='"one"')
+        elif self.path == "/moved":
+            self._answer(302, Location="/feed")
+        elif self.path == "/circle":
+            self._answer(302, Location="/circle")
+        elif self.path == "/gone":
+            self._answer(404, b"no")
+        else:
+            self._endless()
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"x" * 65536)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def shop() -> Iterator[str]:
+    """A web server of a shop, on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Shop) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_feed_is_fetched_and_next_time_only_when_changed(shop: str, tmp_path: Path) -> None:
+    target = tmp_path / "feed"
+    version = fetch(f"{shop}/feed", target, Version(), HERE)
+    assert version == Version('"one"', None)
+    assert target.read_bytes() == b"a,b\n1,2\n"
+    assert fetch(f"{shop}/feed", target, version, HERE) is None
+
+
+def test_a_redirect_is_followed(shop: str, tmp_path: Path) -> None:
+    assert fetch(f"{shop}/moved", tmp_path / "feed", Version(), HERE) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("/gone", "answered 404"), ("/circle", "redirects"), ("/endless", "larger than 1 MB")]
+)
+def test_what_is_no_feed_is_refused_and_leaves_nothing(shop: str, tmp_path: Path, path: str, reason: str) -> None:
+    with pytest.raises(FeedError, match=reason):
+        fetch(shop + path, tmp_path / "feed", Version(), HERE)
+    assert not (tmp_path / "feed").exists()
+
+
+def test_a_private_address_is_refused_unless_allowed(shop: str, tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="private network"):
+        fetch(f"{shop}/feed", tmp_path / "feed", Version(), Reach())
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
+def test_every_spelling_of_a_private_address_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(FeedError, match="private network"):
+        fetch(f"http://{host}/feed", tmp_path / "feed", Version(), Reach())
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://shop.test/x", "file:///etc/passwd", "shop.test", "", "http://", "http://a:b@c/"]
+)
+def test_an_address_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(FeedError, match="must begin with"):
+        check_address(url)
