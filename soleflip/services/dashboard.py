@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, exists, func, select
+from sqlalchemy import case, exists, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from soleflip.domain.analytics import Figures, Period
@@ -18,15 +18,15 @@ from soleflip.models import (
     Decision,
     ListingChange,
     MarketPrice,
-    Opportunity,
     Run,
     StockxConnection,
     StockxListing,
     StockxOrder,
     StopSwitch,
 )
-from soleflip.services import analytics, runs
+from soleflip.services import analytics, opportunities, runs
 from soleflip.services.connection import CONNECTED, DISCONNECTED
+from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.services.runs import OPEN_STATES, Books
 
 CHART_DAYS = 30
@@ -172,12 +172,14 @@ def overview(session: Session, books: Books, now: datetime) -> Overview:
 
 
 def needs(session: Session, now: datetime) -> Needs:
-    """Count what waits for the operator, in one statement."""
+    """Count what waits for the operator."""
     to_ship = (StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(TO_SHIP))
     later = aliased(Run)
     mended = exists().where(later.kind == Run.kind, later.state == "done", later.created_at > Run.created_at)
+    doubtful = (MarketPrice.match_state == "doubtful", MarketPrice.gone_at.is_(None))
     failed = (Run.state == "failed", Run.created_at > func.now() - FAILED_WITHIN, ~mended)
-    is_open = (Opportunity.state == "open", Opportunity.is_current)
+    # Counted as the Opportunities page counts, so that the number leads to as many rows.
+    found = opportunities.count(session, OpportunityFilter(), now=now)
     row = session.execute(
         select(
             _count(StockxOrder, *to_ship),
@@ -185,11 +187,11 @@ def needs(session: Session, now: datetime) -> Needs:
             select(func.min(StockxOrder.ship_by)).where(*to_ship).scalar_subquery(),
             _count(StockxOrder, StockxOrder.match_state == "review"),
             _count(StockxListing, StockxListing.status == "review"),
-            _count(MarketPrice, MarketPrice.match_state == "doubtful", MarketPrice.gone_at.is_(None)),
+            _count(MarketPrice, *doubtful),
             _count(ListingChange, ListingChange.state == "proposed"),
             _count(Decision, Decision.state == "waiting"),
             _count(Run, *failed),
-            _count(Opportunity, *is_open),
+            literal(found),
             exists(select(MarketPrice.id)),
             exists(select(StockxListing.id)),
         )
