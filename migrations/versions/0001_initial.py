@@ -118,6 +118,16 @@ def upgrade() -> None:
         schema="integration",
     )
     op.create_table(
+        "saved_searches",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_searches")),
+        sa.UniqueConstraint("name", name=op.f("uq_saved_searches_name")),
+        schema="integration",
+    )
+    op.create_table(
         "shops",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -1182,6 +1192,7 @@ def downgrade() -> None:
     op.drop_table("audit", schema="ops")
     op.drop_table("purchases", schema="inventory")
     op.drop_table("shops", schema="integration")
+    op.drop_table("saved_searches", schema="integration")
     op.drop_table("feed_sources", schema="integration")
     op.drop_table("stop_switch", schema="automation")
     op.drop_table("rules", schema="automation")

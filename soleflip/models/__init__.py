@@ -15,6 +15,7 @@ from soleflip.models.market import (
     Opportunity,
     PastSale,
     Quote,
+    SavedSearch,
     Shop,
 )
 from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
@@ -51,6 +52,7 @@ __all__ = [
     "Rule",
     "Run",
     "RunLine",
+    "SavedSearch",
     "Setting",
     "Shop",
     "StockxBatch",

@@ -270,6 +270,18 @@ class Opportunity(Base):
     variant: Mapped[Variant] = relationship()
 
 
+class SavedSearch(Base):
+    """A filter of the Opportunities page, kept by name; `query` is the part of its address behind the question mark."""
+
+    __tablename__ = "saved_searches"
+    __table_args__ = ({"schema": "integration"},)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    query: Mapped[LongText]
+    created_at: Mapped[Created]
+
+
 class PastSale(Base):
     """A sale that somebody made, from an imported sales file or our own orders: market memory."""
 

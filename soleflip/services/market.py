@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -135,14 +135,6 @@ def keep_quotes(session: Session, product_id: UUID, market: Iterable[MarketData]
         session.execute(statement.on_conflict_do_update(index_elements=["variant_id", "currency"], set_=news), rows)
     session.execute(update(Product).where(Product.id == product_id).values(quoted_at=now))
     return len(rows)
-
-
-def quotes_for(session: Session, variant_ids: Sequence[UUID], currency: str) -> Mapping[UUID, LatestQuote]:
-    """Return the latest quotes of variants in one currency, by variant."""
-    found = session.scalars(
-        select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == currency)
-    )
-    return {quote.variant_id: quote for quote in found}
 
 
 def history_of(session: Session, variant_id: UUID, currency: str, limit: int = 500) -> Sequence[Quote]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import lines_of
-from soleflip.services import doubts, opportunities
+from soleflip.services import doubts, opportunities, searches
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
 from soleflip.web.htmx import go, page
@@ -27,6 +28,7 @@ def index() -> Response:
     view: dict[str, Any] = {
         "found": opportunities.search(g.session, wanted, now=now()),
         "choices": opportunities.choices(g.session),
+        "saved": searches.everything(g.session),
         "states": STATES,
         "matches": MATCHES,
     }
@@ -81,6 +83,23 @@ def reopen() -> Response:
     count = opportunities.reopen(g.session, _ids(), actor=actor(), now=now())
     flash(f"{count} open again.", "info")
     return go(_back())
+
+
+@bp.post("/searches")
+def save_search() -> Response:
+    """Keep the filter of the page under a name."""
+    # The address may have moved on since the form was rendered; the browser says where it stands now.
+    stands = urlsplit(request.referrer or "")
+    query = stands.query if stands.path == url_for("opportunities.index") else request.form.get("query", "")
+    kept = searches.save(g.session, request.form.get("name", ""), query)
+    return go(f"{url_for('opportunities.index')}?{kept}")
+
+
+@bp.post("/searches/<int:search_id>/forget")
+def forget_search(search_id: int) -> Response:
+    """Remove a saved filter."""
+    searches.forget(g.session, search_id)
+    return go(url_for("opportunities.index"))
 
 
 @bp.get("/matches")
