@@ -12,10 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import HUNDRED, whole_up
-from soleflip.models import Run, RunLine, StockxListing
-from soleflip.services import changes, listings, runs, submission
+from soleflip.models import Item, Run, RunLine, StockxListing
+from soleflip.services import changes, listings, runs, settings, stock, submission
 from soleflip.services.changes import Asked, Wish
+from soleflip.services.settings import FeeSettings
 
 MOST = 5000
 PRICE_MODES = {
@@ -118,6 +120,23 @@ def decide_review(session: Session, listing_id: UUID, decision: str, *, actor: s
     run = runs.start(session, "list", actor=actor, total=1)
     listing.run_id = run.id
     return run
+
+
+def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> Item:
+    """Change what a pair cost, in its currency, and with it the floor and the expected profit of its live listing."""
+    item = stock.edit_cost(session, item_id, cost, actor=actor)
+    listing = session.scalar(
+        select(StockxListing)
+        .where(StockxListing.item_id == item_id, StockxListing.status.in_(sorted(LIVE_STATES)))
+        .with_for_update()
+    )
+    if listing is not None:
+        fees = settings.load(session, FeeSettings).schedule()
+        listing.buy_price = cost
+        listing.floor_price = listings.floor_of(cost, fees, settings.load_guards(session))
+        listings.price_listing(listing, listing.ask_price, fees)
+        session.flush()
+    return item
 
 
 def _order(session: Session, wanted: Sequence[Wish], *, actor: str, now: datetime) -> Ordered:

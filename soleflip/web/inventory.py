@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import Conflict, InvalidInput
-from soleflip.services import ledger, runs, stock, stock_import, stock_overview
+from soleflip.services import ledger, runs, stock, stock_import, stock_overview, wishes
 from soleflip.services.stock import Buying
 from soleflip.services.stock_overview import StockFilter
 from soleflip.web.htmx import go, page
@@ -39,7 +39,7 @@ def edit(item_id: UUID) -> Response:
     try:
         cost = _amount(request.form.get("cost", ""))
         if cost is not None and cost != stock.get(g.session, item_id).cost:
-            stock.edit_cost(g.session, item_id, cost, actor=actor())
+            wishes.edit_cost(g.session, item_id, cost, actor=actor())
         stock.edit_purchase(
             g.session,
             item_id,
