@@ -71,12 +71,10 @@ def settle_and_refresh(session: Session, order: StockxOrder, books: Books, now: 
 
 def catch_up(session: Session, books: Books, now: datetime) -> int:
     """Book the costs that became known after their sale; returns how many sales got one."""
-    booked = select(LedgerEntry.order_id).where(LedgerEntry.kind == "cost").correlate(None)
     query = (
         select(StockxOrder)
         .join(Item, Item.id == StockxOrder.item_id)
         .where(StockxOrder.realised_at.is_not(None), Item.cost.is_not(None), StockxOrder.net_profit.is_(None))
-        .where(StockxOrder.id.not_in(booked.where(LedgerEntry.order_id.is_not(None))))
     )
     orders = session.scalars(query).all()
     days: set[date] = set()
