@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from flask import Blueprint
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from soleflip.api.contract import operation
 from soleflip.api.fields import Asked, Moment, ProductShape, Shape
@@ -15,22 +14,18 @@ from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
 from soleflip.api.unit import actor, runtime, session
+from soleflip.domain.errors import NotFound
 from soleflip.services import connection, search, settings
 
 bp = Blueprint("settings", __name__)
 
 TAG = "Settings"
 
-Values = dict[str, str | int | None]
+Values = dict[str, str | int | bool | None]
 
 
-class SettingsShape(Shape):
-    """Every group of settings: amounts and rates as text."""
-
-    fees: Values
-    vat: Values
-    thresholds: Values
-    pricing: Values
+class SettingsShape(RootModel[dict[str, Values]]):
+    """Every group of settings by its name: amounts and rates as text."""
 
 
 class SettingValues(Asked):
@@ -65,14 +60,16 @@ class SearchResult(Shape):
 @bp.get("/settings")
 @operation(TAG, "read", SettingsShape)
 def show_settings() -> SettingsShape:
-    """Show fees, VAT, thresholds and pricing as they are set."""
+    """Show fees, VAT, thresholds, pricing and the rest as they are set."""
     return _settings()
 
 
-@bp.put("/settings/<any(fees, vat, thresholds, pricing):group>")
+@bp.put("/settings/<group>")
 @operation(TAG, "admin", SettingsShape, acts=True)
-def save_settings(group: Literal["fees", "vat", "thresholds", "pricing"], json: SettingValues) -> SettingsShape:
+def save_settings(group: str, json: SettingValues) -> SettingsShape:
     """Store settings of one group; new figures and prices use them from now on."""
+    if group not in settings.GROUPS:
+        raise NotFound(f"There is no such group of settings; there are {', '.join(settings.GROUPS)}.")
     settings.save(session(), settings.GROUPS[group], json.values, actor=actor())
     return _settings()
 
@@ -110,8 +107,13 @@ def _settings() -> SettingsShape:
     groups: dict[str, Any] = {}
     for name, kind in settings.GROUPS.items():
         values = asdict(settings.load(session(), kind)).items()
-        groups[name] = {key: f"{value:f}" if isinstance(value, Decimal) else value for key, value in values}
-    return SettingsShape(**groups)
+        groups[name] = {key: _plain(value) for key, value in values}
+    return SettingsShape(groups)
+
+
+def _plain(value: Any) -> str | int | bool | None:
+    """Write one setting: numbers that count money or shares as text."""
+    return value if value is None or isinstance(value, bool | int) else str(value)
 
 
 def _account() -> AccountShape:

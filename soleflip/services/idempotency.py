@@ -27,8 +27,8 @@ def claim(session: Session, token_id: UUID, key: str, fingerprint: str) -> ApiAn
     process dies, nothing was done and the key is free again. Raises InvalidInput when the key was used for another
     request.
     """
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise InvalidInput(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible characters.", field="Idempotency-Key")
+    if not 1 <= len(key) <= LONGEST_KEY or not all("!" <= character <= "~" for character in key):
+        raise InvalidInput(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.", field="Idempotency-Key")
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(token_id, key)}):
         raise InFlight("The first request with this Idempotency-Key is still being worked on. Ask again in a moment.")
     _forget_old(session)

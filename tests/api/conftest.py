@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from soleflip.models import User
 from soleflip.services import tokens
+from tests.api.world import World, make_world
 
 API = "/api/v1"
 EMAIL = "owner@soleflip.test"
@@ -76,3 +77,10 @@ def database(app: Flask) -> Callable[[], Any]:
 
     with app.app_context():
         yield open_
+
+
+@pytest.fixture
+def world(app: Flask, database: Any) -> World:
+    """Things to read and to work with."""
+    with database() as session:
+        return make_world(session, app.extensions["soleflip"].books)

@@ -1,0 +1,122 @@
+"""Nothing the pages can do is missing: every address of the pages has its operation, or a reason to have none."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from soleflip.api.contract import OPERATIONS
+
+# What a page shows or does, and the operation that does it.
+SAME: dict[str, str] = {
+    "analytics.groups_csv": "show_groups",
+    "analytics.index": "show_profits",
+    "analytics.time_csv": "show_profits",
+    "automation.index": "monitor",
+    "automation.resume": "resume_everything",
+    "automation.run_now": "start_now",
+    "automation.stop": "stop_everything",
+    "dashboard.index": "show_profits",
+    "imports.columns": "show_import",
+    "imports.index": "list_imports",
+    "imports.map_columns": "map_columns",
+    "imports.show": "list_refusals",
+    "imports.upload": "import_feed",
+    "inventory.add": "add_items",
+    "inventory.change": "mark_arrived",
+    "inventory.edit": "edit_item",
+    "inventory.import_": "import_items",
+    "inventory.index": "list_items",
+    "inventory.new": "find_variants",
+    "inventory.show": "show_item",
+    "inventory.write_off": "write_off_item",
+    "listings.accept_cost": "accept_unknown_cost",
+    "listings.change": "bulk_state",
+    "listings.go_on": "go_on_with_run",
+    "listings.index": "list_listings",
+    "listings.order": "bulk_create",
+    "listings.preview": "preview_listings",
+    "listings.reprice": "update_all_prices",
+    "listings.retry": "retry_run",
+    "listings.review": "decide_review",
+    "listings.show": "show_listing",
+    "listings.show_run": "show_run",
+    "listings.strategy": "set_strategy",
+    "listings.sync": "sync_listings",
+    "listings.undo": "undo_run",
+    "opportunities.bought": "mark_bought",
+    "opportunities.by_shop": "summarise_sources",
+    "opportunities.detect": "detect_opportunities",
+    "opportunities.dismiss": "dismiss_opportunities",
+    "opportunities.index": "list_opportunities",
+    "opportunities.reopen": "reopen_opportunities",
+    "opportunities.show": "show_opportunity",
+    "orders.index": "list_active_orders",
+    "orders.label": "show_label",
+    "orders.name_item": "name_item",
+    "orders.penalty": "book_penalty",
+    "orders.reverse": "reverse_entry",
+    "orders.show": "show_order",
+    "orders.sync": "sync_orders",
+    "pricing.decide": "approve_proposals",
+    "pricing.defaults": "save_settings",
+    "pricing.guards": "save_guards",
+    "pricing.index": "show_performance",
+    "pricing.run": "update_all_prices",
+    "runs.cancel": "cancel_run",
+    "runs.index": "list_runs",
+    "runs.progress": "show_run",
+    "runs.show": "show_run",
+    "search.index": "search_everything",
+    "settings.disconnect": "disconnect_account",
+    "settings.index": "show_settings",
+    "settings.save": "save_settings",
+    "settings.stockx": "show_account",
+    "tax.as_csv": "show_tax_report",
+    "tax.as_pdf": "show_tax_report",
+    "tax.as_xlsx": "show_tax_report",
+    "tax.index": "show_tax_report",
+    "tax.preview": "import_past",
+    "tax.take": "import_past",
+    "tax.upload": "import_past",
+}
+# One page's form does what several operations do.
+ALSO = {
+    "inventory.change": ("drop_unbought",),
+    "listings.change": ("bulk_price", "bulk_strategy"),
+    "pricing.decide": ("reject_proposals", "list_proposals"),
+}
+ALONE = {
+    "auth.password": "a password is changed by its owner, in a browser",
+    "auth.sign_in": "a token takes the place of a session",
+    "auth.sign_out": "a token takes the place of a session",
+    "auth.sign_out_everywhere": "a token takes the place of a session",
+    "health.healthz": "open to supervisors as it is",
+    "health.readyz": "open to supervisors as it is",
+    "settings.callback": "the way back from StockX's sign-in",
+    "settings.connect": "StockX's sign-in takes a browser",
+    "static": "files",
+    "tokens.create": "a token can't make tokens",
+    "tokens.index": "a token can't make tokens",
+    "tokens.revoke": "a token can't make tokens",
+}
+SANDBOX = "sandbox."
+"""The sandbox has a control interface of its own."""
+
+
+def test_everything_the_pages_can_do_has_an_operation(app: Flask) -> None:
+    pages = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith("/api/") and not rule.endpoint.startswith(SANDBOX)
+    }
+    assert sorted(pages - SAME.keys() - ALONE.keys()) == [], "pages without an operation, and without a reason"
+    assert sorted((SAME.keys() | ALONE.keys()) - pages) == [], "pages that are no longer there"
+    wanted = {*SAME.values(), *(name for names in ALSO.values() for name in names)}
+    assert wanted <= OPERATIONS.keys()
+
+
+def test_a_page_that_changes_something_has_an_operation_that_acts(app: Flask) -> None:
+    reading = {"listings.preview"}
+    for rule in app.url_map.iter_rules():
+        if "POST" in (rule.methods or ()) and rule.endpoint in SAME.keys() - reading:
+            assert OPERATIONS[SAME[rule.endpoint]].acts, rule.endpoint
