@@ -78,6 +78,7 @@ def _perform(runtime: Runtime, run: Run) -> None:
         tempo=runtime.settings.sandbox_speed if runtime.settings.sandbox else 1.0,
     )
     logger = log.bind(run=str(run.id), kind=run.kind, attempt=run.attempts)
+    sent_before = runtime.stockx.requests_sent
     try:
         message = KINDS[run.kind](work)
     except runs.Cancelled:
@@ -96,6 +97,9 @@ def _perform(runtime: Runtime, run: Run) -> None:
     else:
         _end(runtime, run, "done", message)
         logger.info("run done", result=message)
+    finally:
+        with runtime.transaction() as session:
+            runs.count_requests(session, run.id, runtime.stockx.requests_sent - sent_before)
 
 
 def _end(runtime: Runtime, run: Run, state: str, message: str) -> None:

@@ -148,6 +148,11 @@ def finish(session: Session, run_id: UUID, state: str, *, message: str | None = 
     session.execute(update(Run).where(Run.id == run_id, Run.state.in_(OPEN_STATES)).values(values))
 
 
+def count_requests(session: Session, run_id: UUID, number: int) -> None:
+    """Add the requests to StockX that an attempt of a run has made."""
+    session.execute(update(Run).where(Run.id == run_id).values(requests_used=Run.requests_used + number))
+
+
 def postpone(session: Session, run_id: UUID, seconds: float, *, message: str) -> None:
     """Put a run back into the queue, to be woken no earlier than in `seconds`."""
     session.execute(

@@ -70,6 +70,11 @@ class StockX(ListingCalls, BatchCalls, OrderCalls, CatalogCalls):
         )
         self._connection = connection
 
+    @property
+    def requests_sent(self) -> int:
+        """How many requests this client has sent so far, token calls included."""
+        return self._connection.sent
+
     def close(self) -> None:
         """Close the connections to StockX; the client opens new ones when it is used again."""
         self._connection.close()

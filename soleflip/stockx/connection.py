@@ -39,6 +39,7 @@ class Connection:
     def __init__(self, session: requests.Session | None, timeout: tuple[float, float]) -> None:
         self._session = session or requests.Session()
         self._timeout = timeout
+        self.sent = 0
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=0))
 
@@ -61,6 +62,7 @@ class Connection:
         refuse_unverified(url, self._session.verify)
         if fresh:
             self._session.close()
+        self.sent += 1
         return self._session.request(
             method,
             url,

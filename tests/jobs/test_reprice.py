@@ -34,6 +34,8 @@ def test_a_run_takes_one_quote_call_per_product_and_one_write_per_hundred_change
         changed = session.scalar(select(func.count()).where(ListingChange.state == "done"))
     assert run.counts["looked_at"] == 250
     assert changed
+    assert products
+    assert run.requests_used >= products + -(-changed // 100)
     assert requests_of("GetProductMarketData") == products
     assert requests_of("UpdateListings") == -(-changed // 100)
 
