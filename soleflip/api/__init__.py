@@ -18,11 +18,12 @@ from soleflip.api import (
     quickflip,
     selling,
     settings,
+    sourcing,
 )
 from soleflip.api.contract import JSON
 from soleflip.domain.errors import SoleFlipError
 
-ROOMS = (quickflip, imports, inventory, selling, pricing, orders, analytics, automation, settings)
+ROOMS = (quickflip, imports, sourcing, inventory, selling, pricing, orders, analytics, automation, settings)
 
 # How the addresses can be read as well that are written below /orders in the design.
 ALIASES = {

@@ -23,11 +23,13 @@ from soleflip.api.fields import (
     ProductShape,
     RunShape,
     Shape,
+    Started,
     VariantShape,
     seal,
+    started,
     unseal,
 )
-from soleflip.api.unit import actor, now, runtime, session
+from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.models import Item
 from soleflip.services import ledger, stock, stock_import, stock_overview
 from soleflip.services.stock import Buying
@@ -239,6 +241,13 @@ def import_items(form: StockFile) -> RunShape:
         again=form.again,
     )
     return RunShape.of(run)
+
+
+@bp.post("/look-up")
+@operation(TAG, "list", Started, status=202, acts=True)
+def look_up_product(json: VariantQuery) -> Any:
+    """Ask StockX about a shoe that the catalog does not know yet: follow the run, then search again."""
+    return started(start_run("product_lookup", {"text": json.q}))
 
 
 @bp.get("/variants")

@@ -28,7 +28,7 @@ from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.errors import NotFound
 from soleflip.domain.orders import status_of
 from soleflip.models import StockxOrder
-from soleflip.services import ledger, order_book, order_pages
+from soleflip.services import costs, ledger, order_book, order_pages
 
 bp = Blueprint("orders", __name__)
 
@@ -140,6 +140,15 @@ class NamedItem(Asked):
     item_id: UUID | None
 
 
+class PairCost(Asked):
+    """What the pair of an order cost, in the books' currency, and where it was bought."""
+
+    cost: AskedAmount
+    bought: AskedDay | None = None
+    supplier: str | None = Field(default=None, max_length=120)
+    document: str | None = Field(default=None, max_length=120)
+
+
 class Penalty(Asked):
     """What StockX charged beside the payout, in the order's currency."""
 
@@ -194,6 +203,15 @@ def name_item(number: str, json: NamedItem) -> OrderDetail:
     """Say which pair an order was of; the books follow."""
     order = order_pages.by_number(session(), number)
     order_book.name_item(session(), order.id, json.item_id, actor=actor(), books=runtime().books, now=now())
+    return _detail(number)
+
+
+@bp.put("/orders/<number>/cost")
+@operation(TAG, "admin", OrderDetail, acts=True)
+def set_cost(number: str, json: PairCost) -> OrderDetail:
+    """Enter or correct what the pair of an order cost; the books follow."""
+    order = order_pages.by_number(session(), number)
+    costs.set_cost(session(), order.id, actor=actor(), books=runtime().books, now=now(), **json.model_dump())
     return _detail(number)
 
 

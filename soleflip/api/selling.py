@@ -223,6 +223,13 @@ def bulk_state(json: BulkState) -> Any:
     return _under_way(wishes.change_state(session(), json.listing_ids, json.action, actor=actor(), now=now()))
 
 
+@bp.post("/listings/relist-expired")
+@operation(TAG, "list", Started, status=202, acts=True)
+def relist_expired() -> Any:
+    """Put every expired listing up again at its ask."""
+    return _under_way(wishes.relist_expired(session(), actor=actor(), now=now()))
+
+
 @bp.post("/sync")
 @operation(TAG, "list", Started, status=202, acts=True)
 def sync_listings() -> Any:

@@ -9,13 +9,13 @@ from flask import Blueprint
 from pydantic import Field, RootModel
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Moment, ProductShape, Shape
+from soleflip.api.fields import Asked, Moment, Page, ProductShape, Shape, seal, unseal
 from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
 from soleflip.api.unit import actor, runtime, session
 from soleflip.domain.errors import NotFound
-from soleflip.services import connection, search, settings
+from soleflip.services import audit, connection, search, settings
 
 bp = Blueprint("settings", __name__)
 
@@ -40,6 +40,30 @@ class AccountShape(Shape):
     state: str
     since: Moment | None
     reason: str | None
+
+
+class AuditQuery(Asked):
+    """Whose acts, and which, are wanted."""
+
+    actor: str | None = Field(default=None, max_length=120)
+    act: str | None = Field(default=None, max_length=60)
+    cursor: str | None = Field(default=None, max_length=2000, description="`next_cursor` of the page before.")
+
+
+class AuditShape(Shape):
+    """Who did what when, before and after."""
+
+    id: int
+    actor: str
+    act: str
+    subject: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    at: Moment
+
+
+class AuditPage(Page[AuditShape]):
+    """A page of the audit log."""
 
 
 class SearchQuery(Asked):
@@ -88,6 +112,15 @@ def disconnect_account() -> AccountShape:
     connection.disconnect(session(), actor=actor())
     runtime().stockx.auth.forget()
     return _account()
+
+
+@bp.get("/settings/audit")
+@operation(TAG, "admin", AuditPage)
+def list_audit(query: AuditQuery) -> AuditPage:
+    """List who did what when, newest first; a page has fifty."""
+    found, cursor = audit.entries(session(), actor=query.actor, act=query.act, after=unseal(query.cursor))
+    items = [AuditShape.model_validate(entry) for entry in found]
+    return AuditPage(items=items, next_cursor=seal(str(cursor) if cursor else None))
 
 
 @bp.get("/search")

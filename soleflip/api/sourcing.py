@@ -1,0 +1,173 @@
+"""Where opportunities come from: feeds that are fetched by themselves, doubtful matches, and kept filters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Blueprint
+from pydantic import Field
+
+from soleflip.api.contract import operation
+from soleflip.api.fields import Asked, Count, Moment, Shape, Started, started
+from soleflip.api.unit import actor, now, session, start_run
+from soleflip.domain.errors import NotFound
+from soleflip.services import doubts, feed_sources, searches
+
+bp = Blueprint("sourcing", __name__, url_prefix="/quickflip")
+
+TAG = "QuickFlip"
+
+
+class FeedShape(Shape):
+    """A feed behind an address that is fetched by itself; the address may hold a secret and is not shown."""
+
+    id: int
+    name: str
+    every_hours: int
+    is_enabled: bool
+    fetched_at: Moment | None
+    error: str | None
+
+
+class FeedList(Shape):
+    """The feeds that are fetched by themselves."""
+
+    items: list[FeedShape]
+
+
+class NewFeed(Asked):
+    """A feed to fetch from now on."""
+
+    name: str = Field(min_length=1, max_length=120)
+    url: str = Field(min_length=8, max_length=2000, examples=["https://shop.example/feed.csv.gz"])
+    every_hours: int = Field(default=24, ge=1, le=10_000)
+
+
+class DoubtShape(Shape):
+    """Offers of one shop with the same doubt about the same product."""
+
+    shop_id: int
+    shop: str
+    product_id: UUID | None
+    product: str | None
+    style_code: str | None
+    style_key: str
+    kind: str
+    title: str
+    reason: str | None
+    offers: int
+    sizes: list[str]
+
+
+class DoubtList(Shape):
+    """The doubts that wait for a decision, the ones with the most offers first."""
+
+    items: list[DoubtShape]
+
+
+class Verdict(Asked):
+    """What was decided about a doubt, for all offers like it."""
+
+    shop_id: int = Field(ge=1, le=2**31 - 1)
+    product_id: UUID
+    style_key: str = Field(default="", max_length=100)
+    kind: str = Field(default="", max_length=12)
+    verdict: Literal["same", "other"]
+
+
+class SearchShape(Shape):
+    """A kept filter: the query behind the question mark of the Opportunities page."""
+
+    id: int
+    name: str
+    query: str
+
+
+class SearchList(Shape):
+    """The kept filters by name."""
+
+    items: list[SearchShape]
+
+
+class NewSearch(Asked):
+    """A filter to keep; one with the same name is replaced."""
+
+    name: str = Field(min_length=1, max_length=80)
+    query: str = Field(max_length=2000, examples=["min_profit=20&sort=-roi"])
+
+
+@bp.get("/feeds")
+@operation("Imports", "read", FeedList)
+def list_feeds() -> FeedList:
+    """List the feeds that are fetched by themselves."""
+    return FeedList(items=[FeedShape.model_validate(each) for each in feed_sources.everything(session())])
+
+
+@bp.post("/feeds")
+@operation("Imports", "list", Started, status=202, acts=True)
+def add_feed(json: NewFeed) -> Any:
+    """Keep the address of a feed, and fetch it for the first time."""
+    source = feed_sources.add(session(), name=json.name, url=json.url, every_hours=json.every_hours, actor=actor())
+    return started(start_run("feed_fetch", {"source_id": source.id}))
+
+
+@bp.post("/feeds/<int(max=2147483647):feed_id>/fetch")
+@operation("Imports", "list", Started, status=202, acts=True)
+def fetch_feed(feed_id: int) -> Any:
+    """Fetch one feed now."""
+    if feed_id not in {source.id for source in feed_sources.everything(session())}:
+        raise NotFound("There is no such feed.")
+    return started(start_run("feed_fetch", {"source_id": feed_id}))
+
+
+@bp.delete("/feeds/<int(max=2147483647):feed_id>")
+@operation("Imports", "list", FeedList, acts=True)
+def remove_feed(feed_id: int) -> FeedList:
+    """Stop fetching a feed; answers with those that are left."""
+    feed_sources.remove(session(), feed_id, actor=actor())
+    return FeedList(items=[FeedShape.model_validate(each) for each in feed_sources.everything(session())])
+
+
+@bp.get("/matches")
+@operation(TAG, "read", DoubtList)
+def list_doubts() -> DoubtList:
+    """List the matches with StockX that are in doubt."""
+    return DoubtList(items=[DoubtShape.model_validate(each) for each in doubts.waiting(session())])
+
+
+@bp.post("/matches")
+@operation(TAG, "list", Count, acts=True)
+def decide_match(json: Verdict) -> Count:
+    """Confirm or reject a doubtful match, once for all like it; what follows from it is computed by a run."""
+    asked = json.model_dump(exclude={"verdict"})
+    changed = doubts.decide(session(), is_same=json.verdict == "same", actor=actor(), now=now(), **asked)
+    start_run("detect")
+    return Count(changed=changed)
+
+
+@bp.get("/searches")
+@operation(TAG, "read", SearchList)
+def list_searches() -> SearchList:
+    """List the kept filters."""
+    return _searches()
+
+
+@bp.post("/searches")
+@operation(TAG, "list", SearchList, acts=True)
+def keep_search(json: NewSearch) -> SearchList:
+    """Keep a filter under a name."""
+    searches.save(session(), json.name, json.query)
+    return _searches()
+
+
+@bp.delete("/searches/<int(max=2147483647):search_id>")
+@operation(TAG, "list", SearchList, acts=True)
+def forget_search(search_id: int) -> SearchList:
+    """Forget a kept filter; answers with those that are left."""
+    searches.forget(session(), search_id)
+    return _searches()
+
+
+def _searches() -> SearchList:
+    return SearchList(items=[SearchShape.model_validate(each) for each in searches.everything(session())])
