@@ -425,18 +425,22 @@ def stack(test_folder: Path, worker_number: int) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A Chromium, the one named by SOLEFLIP_CHROMIUM or the first on the PATH."""
+def browser(test_folder: Path) -> Iterator[Any]:
+    """A Chromium, the one named by SOLEFLIP_CHROMIUM or the first on the PATH; its own files stay in our folder."""
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("SOLEFLIP_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.fail("No Chromium found: run `make test`, which gets one, or name one in SOLEFLIP_CHROMIUM.")
-    quiet = ("disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
+    quiet = ("disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-breakpad")
     more = ("no-sandbox", "disable-component-update", "disable-sync", "disable-dev-shm-usage")
+    flags = [f"--{flag}" for flag in (*quiet, *more)]
+    home = test_folder / "browser"
+    homes = {name: str(home) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR")}
+    home.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[f"--{flag}" for flag in (*quiet, *more)])
+        browser = playwright.chromium.launch(executable_path=path, args=flags, env={**os.environ, **homes})
         yield browser
         browser.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import make_server
 
 from soleflip import factory
@@ -22,15 +21,6 @@ from tests.e2e.furniture import EMAIL, PASSWORD, furnish
 
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 375, "height": 812}
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass
@@ -70,29 +60,13 @@ class Visitor:
         self.page.screenshot(path=folder / f"{re.sub(r'[^a-z0-9-]+', '-', name.lower())}.png", full_page=True)
 
 
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright brought."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
+def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """Open a browser window: `visit(address, PHONE)`."""
     contexts: list[BrowserContext] = []
 
     def open_window(address: str, size: dict[str, int] = WIDE, **options: Any) -> Visitor:
-        context = chromium.new_context(viewport=size, locale="en-GB", **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=size, locale="en-GB", **options)  # type: ignore[arg-type]
         contexts.append(context)
         visitor = Visitor(context.new_page(), address)
         visitor.page.set_default_timeout(15_000)
