@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from soleflip.feeds.base import FIELDS, FeedError, FeedMapping
 
 _GUESSES = {
-    "external_id": ("id", "product_id", "sku", "article", "artikelnummer", "artnr", "item", "external_id", "number"),
+    "external_id": (
+        "id",
+        "product_id",
+        "sku",
+        "article",
+        "artikel",
+        "artikelnummer",
+        "artnr",
+        "item",
+        "external_id",
+        "number",
+    ),
     "title": ("title", "name", "product_name", "product", "bezeichnung", "titel", "description"),
     "brand": ("brand", "marke", "manufacturer", "hersteller", "brand_name"),
     "gtin": ("gtin", "ean", "upc", "barcode", "gtin14", "ean13"),
