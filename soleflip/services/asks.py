@@ -36,7 +36,8 @@ TYPED = "Typed by the operator."
 class AskRow:
     """One pair as it would be listed: amounts in `currency`; `refused` says why it can't be.
 
-    `source` is the id of the opportunity or item; `item_id` None means a pair that is yet to be ordered.
+    `source` is the id of the opportunity or item; `item_id` None means a pair that is yet to be ordered, of which
+    `quantity` are, and `most` could be, listed; the amounts are those of one pair.
     """
 
     source: UUID
@@ -59,6 +60,8 @@ class AskRow:
     refused: str | None
     lowest_ask: Decimal | None
     highest_bid: Decimal | None
+    quantity: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Preview:
     @property
     def requests(self) -> int:
         """How many requests to StockX it takes: for each batch one that creates, polling, and one that reads."""
-        return -(-len(self.listable) // BATCH) * REQUESTS_PER_BATCH
+        return -(-self.pairs // BATCH) * REQUESTS_PER_BATCH
 
     @property
     def minutes(self) -> Decimal:
@@ -85,19 +88,24 @@ class Preview:
         return tuple(row for row in self.rows if row.refused is None)
 
     @property
+    def pairs(self) -> int:
+        """How many pairs will be listed."""
+        return sum(row.quantity for row in self.listable)
+
+    @property
     def profit(self) -> Decimal:
         """The sum of expected profits of the rows that will be listed, unknown costs left out."""
-        return sum((row.profit for row in self.listable if row.profit is not None), Decimal(0))
+        return sum((row.profit * row.quantity for row in self.listable if row.profit is not None), Decimal(0))
 
     @property
     def payout(self) -> Decimal:
         """The sum of payouts if every row that will be listed sells at its ask."""
-        return sum((row.payout for row in self.listable if row.payout is not None), Decimal(0))
+        return sum((row.payout * row.quantity for row in self.listable if row.payout is not None), Decimal(0))
 
     @property
     def asks(self) -> Decimal:
         """The sum of the asks that will be put up."""
-        return sum((row.ask for row in self.listable if row.ask is not None), Decimal(0))
+        return sum((row.ask * row.quantity for row in self.listable if row.ask is not None), Decimal(0))
 
 
 def preview(
@@ -109,9 +117,10 @@ def preview(
     item_ids: Sequence[UUID] = (),
     strategy: str | None = None,
     wanted: Mapping[UUID, Decimal] | None = None,
+    quantities: Mapping[UUID, int] | None = None,
     rate: float = 1.0,
 ) -> Preview:
-    """Show what listing these pairs would mean; `wanted` holds asks that the operator typed, by source id.
+    """Show what listing these pairs would mean; `wanted` and `quantities` are what the operator typed, by source id.
 
     `rate` is the allowed requests a second. Raises InvalidInput for nothing or too much at once.
     """
@@ -123,6 +132,7 @@ def preview(
     strategy = pricing.strategy_named(strategy or chosen.strategy).name
     sources = [*from_opportunities(session, opportunity_ids), *from_items(session, item_ids)]
     rows = _price(session, sources, strategy, now, local_hour, wanted or {})
+    rows = [_times(row, (quantities or {}).get(row.source, 1)) for row in rows]
     return Preview(tuple(rows), strategy, rate)
 
 
@@ -185,6 +195,8 @@ def _row(
         refused = "StockX does not know this size."
     if refused is None and wanted is None and decision.kind == "refuse":
         refused = decision.reason
+    if refused is None and ask is None:
+        refused = decision.reason
     if refused is None and ask is not None:
         try:
             ask = check_ask(ask, decision.floor, cost_unknown_accepted=False)
@@ -213,7 +225,19 @@ def _row(
         refused=refused,
         lowest_ask=quote.lowest_ask if quote else None,
         highest_bid=quote.highest_bid if quote else None,
+        quantity=1,
+        most=source.most,
     )
+
+
+def _times(row: AskRow, quantity: int) -> AskRow:
+    """Return the row for so many pairs; refused when the shop has not that many."""
+    if quantity == 1:
+        return row
+    if not 1 <= quantity <= row.most:
+        why = f"The quantity must be between 1 and {row.most}: more the shop does not have."
+        return replace(row, refused=row.refused or why)
+    return replace(row, quantity=quantity)
 
 
 def _warnings(

@@ -27,6 +27,13 @@ class Pair:
     shop: str | None
     blocked: str | None
 
+    @property
+    def most(self) -> int:
+        """How many equal pairs can be listed at once: what the shop has, one where it does not say, one of stock."""
+        if self.item is not None or self.opportunity is None:
+            return 1
+        return max(self.opportunity.stock or 1, 1)
+
 
 def from_opportunities(session: Session, ids: Sequence[UUID]) -> list[Pair]:
     """Load opportunities, locked so that of two clicks only one lists them, with an item where one is free."""

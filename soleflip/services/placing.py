@@ -27,11 +27,15 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
     if not rows:
         raise Conflict("There is nothing to list in this selection: " + _why_nothing(shown))
     days = settings.load(session, PricingSettings).expires_after_days
-    run = runs.start(session, "list", actor=actor, total=len(rows))
+    run = runs.start(session, "list", actor=actor, total=shown.pairs)
     items = _take_items(session, rows)
-    listings = [_listing(row, items[row.source], run.id, shown.strategy, created_from, now, days) for row in rows]
+    listings = [
+        _listing(row, item_id, run.id, shown.strategy, created_from, now, days)
+        for row in rows
+        for item_id in items[row.source]
+    ]
     session.execute(insert(StockxListing), listings)
-    cause = f"Ordered with {len(rows)} pair{'s' if len(rows) > 1 else ''}."
+    cause = f"Ordered with {shown.pairs} pair{'s' if shown.pairs > 1 else ''}."
     session.execute(
         insert(ListingMove),
         [
@@ -51,31 +55,30 @@ def _why_nothing(shown: Preview) -> str:
     return " ".join(reasons[:3]) or "no row was selected."
 
 
-def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, UUID]:
+def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, list[UUID]]:
     """Reserve the rows' items, making items in state `ordered` for pairs that are yet to be bought."""
-    taken = {row.source: row.item_id for row in rows if row.item_id is not None}
+    taken = {row.source: [row.item_id] for row in rows if row.item_id is not None}
     if taken:
-        session.execute(update(Item).where(Item.id.in_(taken.values())).values(state="reserved"))
-    made = [row for row in rows if row.item_id is None]
-    new = {row.source: uuid4() for row in made}
+        ids = [item_id for (item_id,) in taken.values()]
+        session.execute(update(Item).where(Item.id.in_(ids)).values(state="reserved"))
+    new = {row.source: [uuid4() for _ in range(row.quantity)] for row in rows if row.item_id is None}
+    made = [
+        {
+            "id": item_id,
+            "product_id": row.product.id,
+            "variant_id": row.variant.id,
+            "state": "reserved",
+            "cost": row.cost,
+            "currency": row.currency,
+            "opportunity_id": row.opportunity_id,
+            "note": TO_BUY,
+            "is_awaited": True,
+        }
+        for row in rows
+        for item_id in new.get(row.source, ())
+    ]
     if made:
-        session.execute(
-            insert(Item),
-            [
-                {
-                    "id": new[row.source],
-                    "product_id": row.product.id,
-                    "variant_id": row.variant.id,
-                    "state": "reserved",
-                    "cost": row.cost,
-                    "currency": row.currency,
-                    "opportunity_id": row.opportunity_id,
-                    "note": TO_BUY,
-                    "is_awaited": True,
-                }
-                for row in made
-            ],
-        )
+        session.execute(insert(Item), made)
     return {**taken, **new}
 
 

@@ -240,6 +240,7 @@ def _preview(sources: dict[str, list[UUID]], typed: dict[UUID, Decimal]) -> Prev
         item_ids=sources["item_ids"],
         strategy=request.form.get("strategy") or None,
         wanted=typed,
+        quantities=_quantities(),
         rate=settings.stockx_rate,
     )
 
@@ -267,6 +268,18 @@ def _typed(*, only_changed: bool = False) -> dict[UUID, Decimal]:
             continue
         typed.update(dict.fromkeys(_uuids([source]), _number(text, "ask")))
     return typed
+
+
+def _quantities() -> dict[UUID, int]:
+    """Read how many pairs of each row the form asks for."""
+    found = {}
+    for name, text in request.form.items():
+        if name.startswith("quantity-") and text.strip():
+            number = _number(text, "quantity")
+            if number != number.to_integral_value():
+                raise InvalidInput("A quantity is a whole number.", field="quantity")
+            found.update(dict.fromkeys(_uuids([name.removeprefix("quantity-")]), int(number)))
+    return found
 
 
 def _created_from(kept: Preview) -> str:

@@ -201,6 +201,22 @@ def test_confirming_lists_once_and_a_second_click_is_told_so(browser, book):
         assert {each.state for each in session.scalars(select(Item))} == {"reserved"}
 
 
+def test_several_equal_pairs_are_listed_at_once_but_no_more_than_the_shop_has(browser, book):
+    with book() as session:
+        opportunity = make_opportunity(session, make_variant(session))
+        opportunity.stock = 3
+        key = opportunity.id
+    fields = {"opportunity_ids": str(key), "take": str(key), f"ask-{key}": "118"}
+    too_many = post(browser, "/listings/order", **fields, **{f"quantity-{key}": "4"})
+    assert too_many.status_code == 409
+    assert "between 1 and 3" in too_many.text
+    assert post(browser, "/listings/order", **fields, **{f"quantity-{key}": "3"}).status_code == 303
+    with book() as session:
+        listings = session.scalars(select(StockxListing)).all()
+        assert len({each.item_id for each in listings}) == len(listings) == 3
+        assert {each.is_awaited for each in session.scalars(select(Item))} == {True}
+
+
 def test_only_ticked_rows_are_listed(browser, book):
     with book() as session:
         keys = [make_opportunity(session, make_variant(session)).id for _ in range(2)]
