@@ -443,15 +443,3 @@ def browser(test_folder: Path) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=flags, env={**os.environ, **homes})
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page in a browser window of its own; an error in its scripts fails the test."""
-    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="en-GB")
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert not errors, f"Errors in the page's scripts: {errors}"
