@@ -218,18 +218,19 @@ def expected(session: Session, books: Books, now: datetime) -> Expected:
     payouts = costs = unknown = ZERO
     for currency, cost_currency, count, paid, cost, is_unknown in session.execute(query):
         value = _converted(paid, currency, books, now)
-        sales, payouts = sales + count, payouts + value
-        if is_unknown:
-            unknown_sales, unknown = unknown_sales + count, unknown + value
+        spent = None if is_unknown else _converted(cost, cost_currency, books, now)
+        sales, payouts = sales + count, payouts + (value or ZERO)
+        if spent is None or value is None:
+            unknown_sales, unknown = unknown_sales + count, unknown + (value or ZERO)
         else:
-            costs += _converted(cost, cost_currency, books, now)
+            costs += spent
     return Expected(sales, payouts, costs, unknown_sales, unknown)
 
 
 def at_work(session: Session, books: Books, now: datetime) -> tuple[Age, ...]:
     """Return the money bound in unsold items by their age since purchase."""
     today = now.astimezone(books.timezone).date()
-    bought = func.coalesce(Purchase.purchased_on, cast(Item.created_at, Date))
+    bought = func.coalesce(Purchase.purchased_on, _local_day(Item.created_at, books))
     days = literal(today, Date) - bought
     steps = case(*((days <= limit, index) for index, (limit, _) in enumerate(AGES) if limit), else_=len(AGES) - 1)
     step = steps.label("step")
@@ -244,15 +245,16 @@ def at_work(session: Session, books: Books, now: datetime) -> tuple[Age, ...]:
     for index, currency, count, cost, unknown in session.execute(query):
         age = found[index]
         value = _converted(cost or ZERO, currency, books, now)
-        found[index] = Age(age.label, age.items + count, age.cost + value, age.unknown + unknown)
+        unknown = count if value is None else unknown
+        found[index] = Age(age.label, age.items + count, age.cost + (value or ZERO), age.unknown + unknown)
     return tuple(found)
 
 
 def pace(session: Session, period: Period, books: Books) -> Pace:
     """Return the median holding days of the sales of a period and the share of the stock that they were."""
     start, end = bounds(period.first, period.last, books.timezone)
-    sold_on = cast(func.timezone(books.timezone.key, StockxOrder.sold_at), Date)
-    bought = func.coalesce(Purchase.purchased_on, cast(Item.created_at, Date))
+    sold_on = _local_day(StockxOrder.sold_at, books)
+    bought = func.coalesce(Purchase.purchased_on, _local_day(Item.created_at, books))
     query = (
         select(func.count(), func.percentile_cont(0.5).within_group(func.greatest(sold_on - bought, 0)))
         .select_from(StockxOrder)
@@ -308,7 +310,13 @@ def _group_name(group: str) -> Any:
     return func.coalesce(columns[group], "unknown")
 
 
-def _converted(amount: Decimal, currency: str, books: Books, now: datetime) -> Decimal:
+def _local_day(moment: Any, books: Books) -> Any:
+    return cast(func.timezone(books.timezone.key, moment), Date)
+
+
+def _converted(amount: Decimal, currency: str, books: Books, now: datetime) -> Decimal | None:
+    """The amount in the books' currency at today's rate; None when there is none."""
     if currency == books.currency:
         return amount
-    return cents(amount * rates.rate(currency, books.currency, now.date()).value)
+    found = rates.known(currency, books.currency, now.date())
+    return cents(amount * found.value) if found else None

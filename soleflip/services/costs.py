@@ -19,7 +19,7 @@ from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.money import cents
 from soleflip.feeds.fields import read_currency, read_money
 from soleflip.models import AuditEntry, Item, Product, Purchase, StockxOrder, Variant
-from soleflip.services import ledger, profit_days
+from soleflip.services import ledger, profit_days, rates
 from soleflip.services.runs import Books
 from soleflip.services.tables import read_table
 
@@ -97,7 +97,7 @@ def import_costs(
     result = CostsResult(dry_run, books.currency)
     lines = _new_lines(session, _read(stream, result, books), result)
     sales = _sales_without_cost(session)
-    taken = _match(lines, sales, result)
+    taken = _match(lines, sales, result, books)
     if not dry_run:
         days: set[date] = set()
         for line, order in taken:
@@ -137,7 +137,7 @@ def set_cost(
         size=order.size or "",
         cost=cents(cost),
         currency=books.currency,
-        bought=bought or order.sold_at.date(),
+        bought=bought or order.sold_at.astimezone(books.timezone).date(),
         supplier=supplier or None,
         document=document or None,
         mark=f"order {order.stockx_order_number}",
@@ -190,7 +190,9 @@ def _read(stream: IO[bytes], result: CostsResult, books: Books) -> list[CostLine
             fields = {name.strip().casefold(): value.strip() for name, value in record.items()}
             content = hashlib.sha256("\x1f".join(f"{k}={fields[k]}" for k in sorted(fields)).encode()).hexdigest()[:32]
             seen[content] += 1
-            lines.append(_line(number, fields, f"{MARK}{content}:{seen[content]}", books))
+            line = _line(number, fields, f"{MARK}{content}:{seen[content]}", books)
+            rates.rate(line.currency, books.currency, line.bought)  # refuses what could not be booked
+            lines.append(line)
         except InvalidInput as error:
             result.refused.append((number, str(error)))
     return lines
@@ -244,13 +246,15 @@ def _sales_without_cost(session: Session) -> dict[tuple[str, str], list[StockxOr
 
 
 def _match(
-    lines: Sequence[CostLine], sales: dict[tuple[str, str], list[StockxOrder]], result: CostsResult
+    lines: Sequence[CostLine], sales: dict[tuple[str, str], list[StockxOrder]], result: CostsResult, books: Books
 ) -> list[tuple[CostLine, StockxOrder]]:
     """Walk purchases from the oldest on; each goes to the oldest sale left that was not made before it."""
     taken = []
     for line in lines:
         open_sales = sales.get(line.key, [])
-        order = next((sale for sale in open_sales if sale.sold_at.date() >= line.bought), None)
+        order = next(
+            (sale for sale in open_sales if sale.sold_at.astimezone(books.timezone).date() >= line.bought), None
+        )
         if order is None:
             why = "every sale of it has its cost, or was made before" if line.key in sales else "no sale of it"
             result.left_over.append((line.line, f"{line.style} {line.size} bought {line.bought}: {why}."))

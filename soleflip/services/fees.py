@@ -30,8 +30,9 @@ def seller_level(session: Session, books: Books, now: datetime) -> LevelProgress
     sales, usd, own = 0, ZERO, ZERO
     for currency, count, total in session.execute(query):
         sales += count
-        usd += total * rates.rate(currency, "USD", today).value
-        own += total * rates.rate(currency, books.currency, today).value
+        in_usd, in_own = rates.known(currency, "USD", today), rates.known(currency, books.currency, today)
+        usd += total * in_usd.value if in_usd else ZERO
+        own += total * in_own.value if in_own else ZERO
     return level_progress(
         sales,
         usd.quantize(Decimal("0.01")),

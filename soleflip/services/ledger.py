@@ -29,13 +29,15 @@ from soleflip.services import rates
 from soleflip.services.profit_days import refresh_days
 from soleflip.services.runs import Books
 
+NOT_BOOKED = "Not in the books yet:"
+
 
 def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *, is_paid: bool = False) -> set[date]:
     """Make the books say what an order now says; returns the days whose sums changed. Doing it twice is doing it once.
 
     A final payout books the sale, its payout lines and the item's cost at the time of the sale. An ended order
     reverses all of it at the time it ended. Anything else leaves the books alone. `is_paid`: we know of the payout
-    otherwise, whatever StockX's status says.
+    otherwise, whatever StockX's status says. A sale without a rate stays out, with a note that says so.
     """
     status = status_of(order.stockx_status)
     realised = is_paid or order.source == "report" or order.realised_at is not None or status.realised
@@ -50,7 +52,13 @@ def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *,
     by_id = {entry.id: entry for entry in entries}
     ended_at = order.stockx_updated_at or now
     added = [_reversal(by_id[key], ended_at if ended else by_id[key].booked_at) for key in plan.reverse]
-    added += [_entry(session, order, posting, books) for posting in plan.post]
+    try:
+        added += [_entry(session, order, posting, books) for posting in plan.post]
+    except InvalidInput as error:  # no rate for its currency: one sale must not hold up all others
+        order.match_note = f"{NOT_BOOKED} {error}"
+        return set()
+    if (order.match_note or "").startswith(NOT_BOOKED):
+        order.match_note = None
     session.add_all(added)
     order.realised_at = None if ended else order.realised_at or order.stockx_updated_at or now
     session.flush()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
 from soleflip.domain.fees import estimate_payout
-from soleflip.domain.money import ZERO
+from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
 from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
 from soleflip.services import ledger, listings, profit_days, settings, stock
@@ -200,7 +200,8 @@ def _apply(session: Session, order: StockxOrder, entry: OrderEntry, shelf: _Shel
     if status.stage is not Stage.UNKNOWN:
         order.order_status = status.ours
     order.stockx_updated_at = entry.updated_at or order.stockx_updated_at
-    order.sold_at = entry.created_at or order.sold_at
+    if entry.created_at is not None and order.realised_at is None and order.completed_at is None:
+        order.sold_at = entry.created_at  # once a sale is booked, its moment stays
     order.stockx_listing_id = entry.listing_id or order.stockx_listing_id
     order.inventory_type = entry.inventory_type or order.inventory_type
     if entry.authentication_details is not None:
@@ -243,15 +244,16 @@ def _record_payout(session: Session, order: StockxOrder, payout: Payout, raw_sta
         return False
     order.payout_raw = payout.raw
     order.currency = payout.currency_code or order.currency
-    order.sale_price = payout.sale_price if payout.sale_price is not None else order.sale_price
+    order.sale_price = cents(payout.sale_price if payout.sale_price is not None else order.sale_price)
     order.total_adjustments = payout.total_adjustments
-    order.net_proceeds = payout.total_payout
+    order.net_proceeds = cents(payout.total_payout)
+    # Line by line, as they are stored: what rounding leaves over becomes a line of its own.
     adjustments = [
-        Line(line.name or "Unnamed", kind_of(line.name or ""), line.amount, line.percentage)
+        Line(line.name or "Unnamed", kind_of(line.name or ""), cents(line.amount), line.percentage)
         for line in payout.adjustments
         if line.amount is not None
     ]
-    set_payout(session, order, payout_lines(order.sale_price, payout.total_payout, adjustments))
+    set_payout(session, order, payout_lines(order.sale_price, order.net_proceeds, adjustments))
     return True
 
 

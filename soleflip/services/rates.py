@@ -12,6 +12,8 @@ from currency_converter import CurrencyConverter, RateNotFoundError
 from soleflip.domain.errors import InvalidInput
 
 SOURCE = "ECB"
+LATER = "ECB, last day known"
+"""Source of a rate for a day after the last one that came with the library: the books say so."""
 SAME = "same currency"
 LONGEST_GAP = 10
 
@@ -32,7 +34,7 @@ def _reference_rates() -> CurrencyConverter:
 
 @cache
 def rate(currency: str, into: str, day: date) -> Rate:
-    """Return the rate of `day`, or of the last bank day before it; after the last published day, that day's.
+    """Return the rate of `day`, or of the last bank day before it; after the last known day, that day's, marked so.
 
     Raises InvalidInput for a currency that the ECB does not publish.
     """
@@ -50,5 +52,13 @@ def rate(currency: str, into: str, day: date) -> Rate:
         except RateNotFoundError:
             tried -= timedelta(days=1)
         else:
-            return Rate(value.quantize(Decimal("0.00000001")), SOURCE, tried)
+            return Rate(value.quantize(Decimal("0.00000001")), SOURCE if day <= last else LATER, tried)
     raise InvalidInput(f"The ECB has no rate of {currency} around {day}.", field="currency")
+
+
+def known(currency: str, into: str, day: date) -> Rate | None:
+    """Return the same, or None for a currency that the ECB does not publish."""
+    try:
+        return rate(currency, into, day)
+    except InvalidInput:
+        return None

@@ -59,6 +59,7 @@ class TaxRow:
     booked_at: datetime
     counted_at: datetime
     local_day: date
+    booked_day: date
     booked: Booked
     taxed: Taxed
     treatment: str
@@ -83,7 +84,7 @@ class TaxRow:
     def holding_days(self) -> int | None:
         """Days from the purchase document to the sale; None when the purchase date is unknown."""
         bought = self.facts.purchased_on
-        return (self.booked_at.date() - bought).days if bought and self.kind == "sale" else None
+        return (self.booked_day - bought).days if bought and self.kind == "sale" else None
 
     @property
     def counterparty_vat_id(self) -> str:
@@ -256,6 +257,7 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
         booked_at=group.booked_at,
         counted_at=group.counted_at,
         local_day=group.counted_at.astimezone(books.timezone).date(),
+        booked_day=group.booked_at.astimezone(books.timezone).date(),
         booked=booked,
         taxed=tax(booked, treatment, vat_rate),
         treatment=treatment,

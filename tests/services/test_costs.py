@@ -74,3 +74,19 @@ def test_rows_that_make_no_sense_are_named(take: Any) -> None:
     result = take(",9,20,2024-01-01,,\nX1,9,-3,2024-01-01,,\nX1,9,3,someday,,\nX1,9,3\nZZ9999,9,3,2024-01-01,,\n")
     assert [number for number, _ in result.refused] == [2, 3, 4, 5]
     assert result.left_over == [(6, "ZZ9999 9 bought 2024-01-01: no sale of it.")]
+
+
+def test_formulas_and_currencies_without_a_rate_are_refused(take: Any, session: Session) -> None:
+    result = take("AB1234-100,9W,=10+10,2024-01-01,,\nAB1234-100,9W,20 PEN,2024-01-01,,\n")
+    assert [number for number, _ in result.refused] == [2, 3]
+    assert result.matched == 0
+    assert take('AB1234-100,9W,20,2024-01-01,"=HYPERLINK(""x"")",\n').matched == 1
+    assert profits(session) == [Decimal("10.65"), None]
+
+
+def test_a_pair_bought_and_sold_after_midnight_counts_by_the_operators_day(session: Session, books: Books) -> None:
+    reports.import_report(
+        session, report(line("1", sold="2024-12-31 23:30:00 +00")), dry_run=False, now=NOW, books=books
+    )
+    file = io.BytesIO((HEAD + "AB1234-100,9W,20,2025-01-01,,\n").encode())
+    assert costs.import_costs(session, file, dry_run=False, now=NOW, books=books).matched == 1

@@ -1,0 +1,144 @@
+"""What can go wrong with money: odd currencies, odd amounts, changes after booking, ends of years, hours and days."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from soleflip.domain.analytics import Period, period_of
+from soleflip.models import LedgerEntry, PayoutLine, ProfitDay, StockxOrder
+from soleflip.services import analytics, fees, ledger, rates, tax, tax_rows
+from soleflip.services.order_snapshots import record
+from soleflip.services.runs import Books
+from tests.services.sales import entry, make_listing, payout
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EVER = period_of("all", NOW.date())
+
+
+def sell(session: Session, books: Books, number: str = "1", listing: str | None = "L1", **more: Any) -> None:
+    more = {"status": "COMPLETED", "payout": payout("48.94", "38.03"), **more}
+    record(session, [entry(number, listing=listing, **more)], books, NOW, actor="test")
+
+
+def booked(session: Session) -> Decimal:
+    return session.scalar(select(func.coalesce(func.sum(LedgerEntry.books_amount), 0))) or Decimal(0)
+
+
+def test_a_currency_without_a_rate_stops_neither_the_sync_nor_the_pages(session: Session, books: Books) -> None:
+    for number in ("1", "2"):
+        make_listing(session, f"L{number}", style=f"S{number}")
+    odd = entry("1", "COMPLETED", listing="L1", currency="PEN", payout=payout("480", "400", [], currency="PEN"))
+    known = entry("2", "COMPLETED", listing="L2", payout=payout("48.94", "38.03"))
+    record(session, [odd, known], books, NOW, actor="test")
+    waiting, sold = session.scalars(select(StockxOrder).order_by(StockxOrder.stockx_order_number))
+    assert (waiting.realised_at, waiting.net_proceeds, waiting.currency) == (None, Decimal(400), "PEN")
+    assert "The ECB publishes no rate for PEN" in (waiting.match_note or "")
+    assert sold.net_profit == Decimal("18.03")
+    assert booked(session) == Decimal("18.03")
+    fees.seller_level(session, books, NOW)
+    assert analytics.summary(session, EVER, books, NOW).realised.sales == 1
+
+
+def test_after_the_last_published_day_the_books_say_whose_rate_they_took() -> None:
+    last = rates.rate("USD", "EUR", date(2099, 1, 1))
+    same = rates.rate("USD", "EUR", last.day)
+    assert last.value == same.value
+    assert same.source == "ECB"
+    assert last.source == "ECB, last day known"
+    weekend = rates.rate("USD", "EUR", date(2025, 3, 2))
+    assert (weekend.source, weekend.day) == ("ECB", date(2025, 2, 28))
+
+
+def test_a_payout_of_many_decimals_stays_equal_to_its_lines(session: Session, books: Books) -> None:
+    make_listing(session)
+    lines = [{"adjustmentType": f"Fee {n}", "amount": "-1.005", "percentage": "0"} for n in range(4)]
+    sell(session, books, payout=payout("100.0000", "95.9800", lines))
+    order = session.scalars(select(StockxOrder)).one()
+    lines_sum = session.scalar(select(func.sum(PayoutLine.amount)))
+    assert order.net_proceeds == Decimal("95.98")
+    assert order.sale_price + (lines_sum or 0) == order.net_proceeds
+    assert booked(session) == Decimal("75.98")
+
+
+def test_a_negative_payout_is_a_loss(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books, payout=payout("10", "-5.50", [{"adjustmentType": "Fine", "amount": "-15.50"}]))
+    figures = analytics.profit(session, EVER, books)
+    assert (figures.payout, figures.profit) == (Decimal("-5.50"), Decimal("-25.50"))
+    assert tax.report(session, 2026, "margin_scheme", books).total.vat == 0
+
+
+def test_a_payout_corrected_again_and_again_ends_at_the_last_one(session: Session, books: Books) -> None:
+    make_listing(session)
+    pages = [
+        entry("1", "COMPLETED", updated=f"2026-02-2{n}T10:00:00Z", payout=payout("48.94", total))
+        for n, total in enumerate(("38.03", "30.00", "-2.00", "38.03", "37.97"))
+    ]
+    dice = random.Random(3)
+    for _ in range(5):
+        for page in dice.sample(pages, len(pages)):
+            record(session, [page], books, NOW, actor="test")
+    figures = analytics.profit(session, EVER, books)
+    assert (figures.sales, figures.payout, figures.profit) == (1, Decimal("37.97"), Decimal("17.97"))
+    assert analytics.full_sum(session, EVER, books) == figures
+    assert tax.report(session, 2026, "plain", books).total.payout == Decimal("37.97")
+
+
+def test_a_refund_after_the_years_end_leaves_the_closed_year_alone(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2025-12-28T10:00:00Z")
+    before = tax.report(session, 2025, "plain", books).total
+    sell(session, books, status="RETURNED", created="2025-12-20T10:00:00Z", updated="2026-01-10T10:00:00Z")
+    after, following = (tax.report(session, year, "plain", books).total for year in (2025, 2026))
+    assert after == before
+    assert (following.sales, following.reversals, following.profit) == (0, 1, Decimal("-18.03"))
+    assert (following.payout, following.price) == (Decimal("-38.03"), Decimal("-48.94"))
+
+
+@pytest.mark.parametrize(
+    ("sold", "zone", "day"),
+    [
+        ("2025-12-31T23:30:00Z", "Europe/Berlin", date(2026, 1, 1)),
+        ("2025-12-31T23:30:00Z", "America/New_York", date(2025, 12, 31)),
+        ("2025-03-29T23:30:00Z", "Europe/Berlin", date(2025, 3, 30)),
+        ("2025-03-30T21:59:59Z", "Europe/Berlin", date(2025, 3, 30)),
+        ("2025-03-30T22:00:00Z", "Europe/Berlin", date(2025, 3, 31)),
+        ("2025-10-26T22:59:59Z", "Europe/Berlin", date(2025, 10, 26)),
+        ("2025-10-26T23:00:00Z", "Europe/Berlin", date(2025, 10, 27)),
+        ("2026-02-28T10:00:00Z", "Pacific/Kiritimati", date(2026, 3, 1)),
+    ],
+)
+def test_a_sale_is_of_its_day_in_the_operators_zone(session: Session, sold: str, zone: str, day: date) -> None:
+    books = Books("EUR", ZoneInfo(zone))
+    make_listing(session, bought=date(2025, 1, 1))
+    sell(session, books, created=sold, updated=sold)
+    assert session.scalars(select(ProfitDay.day).where(ProfitDay.sales > 0)).all() == [day]
+    only = Period(day, day)
+    assert analytics.profit(session, only, books) == analytics.full_sum(session, only, books)
+    (row,) = tax_rows.rows(session, day.year, "plain", books)
+    assert (row.local_day, row.holding_days) == (day, (day - date(2025, 1, 1)).days)
+
+
+@pytest.mark.parametrize("treatment", ["plain", "margin_scheme", "intra_eu"])
+def test_a_year_without_sales_is_all_zero(session: Session, books: Books, treatment: str) -> None:
+    found = tax.overview(session, 2025, treatment, books)
+    assert (found.report.total.sales, found.report.total.profit, found.rows) == (0, 0, [])
+    assert [meter.filled for meter in tax.meters(found.report, NOW)] == [0] * len(tax.meters(found.report, NOW))
+
+
+def test_a_penalty_for_not_shipping_stands_after_the_sale_is_reversed(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books)
+    sell(session, books, status="DIDNOTSHIP", updated="2026-02-25T10:00:00Z")
+    order = session.scalars(select(StockxOrder)).one()
+    ledger.book_penalty(session, order.id, Decimal("7.34"), "not shipped", actor="test", books=books, now=NOW)
+    assert booked(session) == Decimal("-7.34")
+    assert tax.report(session, 2026, "plain", books).total.profit == Decimal("-7.34")
