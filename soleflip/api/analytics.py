@@ -214,7 +214,7 @@ def show_tax_report(year: int, query: TaxQuery) -> Any:
     """Show the tax report of a year: totals as JSON, or everything as CSV, workbook or PDF, as Accept asks."""
     year_bounds(year)
     treatment = treatment_of(query.treatment or tax.default_treatment(session())).key
-    asked = request.accept_mimetypes.best_match((JSON, CSV, XLSX, PDF))
+    asked = request.accept_mimetypes.best_match((JSON, CSV, XLSX, PDF)) if request.accept_mimetypes else JSON
     if asked is None:
         raise NotAcceptable("There is this report as application/json, text/csv, XLSX and application/pdf.")
     if asked == JSON:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
@@ -37,6 +38,7 @@ from soleflip.services.opportunity_filter import SORTS, OpportunityFilter
 bp = Blueprint("quickflip", __name__, url_prefix="/quickflip")
 
 TAG = "QuickFlip"
+Least = Annotated[Decimal, Field(gt=-10_000_000, lt=10_000_000, decimal_places=2)]
 
 
 class OpportunityQuery(Asked):
@@ -52,9 +54,9 @@ class OpportunityQuery(Asked):
     in_stock: bool = True
     min_price: AskedAmount | None = Field(default=None, description="Of the shop, in its currency.")
     max_price: AskedAmount | None = None
-    min_profit: AskedAmount | None = Field(default=None, description="The operator's threshold without it.")
-    min_roi: AskedAmount | None = None
-    min_margin: AskedAmount | None = None
+    min_profit: Least | None = Field(default=None, description="The operator's threshold without it.")
+    min_roi: Least | None = Field(default=None, description="The operator's threshold without it.")
+    min_margin: Least | None = None
     max_age: int | None = Field(default=None, ge=0, le=100_000, description="Of the StockX price, in hours.")
     everything: bool = Field(default=False, description="Also what is below the thresholds, old or sold out.")
 

@@ -29,7 +29,7 @@ class Caller:
     def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
         """Send a request; `path` begins behind /api/v1."""
         wanted = {"Authorization": f"Bearer {self.secret}", **(headers or {})}
-        return self.app.test_client().open(API + path, method=method, headers=wanted, **options)
+        return self.app.test_client().open(API + path, method=method, headers=wanted, buffered=True, **options)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.send("GET", path, **options)

@@ -76,7 +76,7 @@ def _listings(session: Session, world: World, variants: Any, now: datetime) -> N
         item = Item(
             product_id=variant.product_id,
             variant_id=variant.id,
-            state="listed",
+            state="in_stock" if status == "failed" else "listed",
             cost=Decimal("50.00") if number else None,
             currency="EUR",
         )
