@@ -19,6 +19,7 @@ from .world import World, as_dict
 
 _FAR = 20 * 366 * 86_400
 MOST_PRICE = 1_000_000_000
+SPEEDS = (0.001, 1_000_000)
 
 
 def answer(world: World, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Any:
@@ -56,24 +57,29 @@ def _set_clock(world: World, key: str, given: dict[str, Any]) -> Any:
     unknown = set(given) - {"frozen", "speed", "step", "set"}
     if unknown:
         raise ApiError(400, f"Unknown: {', '.join(sorted(unknown))}. Known: frozen, speed, step, set")
+    if not isinstance(given.get("frozen", False), bool):
+        raise ApiError(400, "frozen must be true or false")
+    speed = _number(given, "speed", *SPEEDS) if "speed" in given else world.clock.speed
+    target = _target(world, given)
     if "frozen" in given:
-        world.clock.freeze(bool(given["frozen"]))
-    if "speed" in given:
-        world.clock.run_at(_number(given, "speed", 0.001, 1_000_000))
-    target = world.at
-    if "step" in given:
-        target += int(_number(given, "step", 0, _FAR) * SECOND)
-    if "set" in given:
-        try:
-            target = parse_iso(str(given["set"]))
-        except ValueError:
-            raise ApiError(400, "set must be an ISO 8601 time") from None
-        if not world.at <= target < world.at + _FAR * SECOND:
-            raise ApiError(400, f"Time goes forward only: it is {iso(world.at)}")
+        world.clock.freeze(given["frozen"])
+    world.clock.run_at(speed)
     if target > world.at:
         simulation.advance(world, target)
         world.clock.jump(world.at)
     return clock_state(world)
+
+
+def _target(world: World, given: dict[str, Any]) -> int:
+    if "set" not in given:
+        return world.at + (int(_number(given, "step", 0, _FAR) * SECOND) if "step" in given else 0)
+    try:
+        target = parse_iso(str(given["set"]))
+    except ValueError:
+        raise ApiError(400, "set must be an ISO 8601 time") from None
+    if not world.at <= target < world.at + _FAR * SECOND:
+        raise ApiError(400, f"Time goes forward only, at most 20 years at once: it is {iso(world.at)}")
+    return target
 
 
 def _number(given: dict[str, Any], name: str, low: float, high: float) -> float:
@@ -247,9 +253,12 @@ def _clear_faults(world: World, key: str, given: dict[str, Any]) -> Any:
 def _requests(world: World, key: str, given: dict[str, Any]) -> Any:
     """The request log after line `after`, at most `limit` lines."""
     try:
-        lines = world.store.requests(int(given.get("after", 0)), min(int(given.get("limit", 1000)), 100_000))
+        after, limit = int(given.get("after", 0)), int(given.get("limit", 1000))
     except ValueError:
         raise ApiError(400, "after and limit are whole numbers") from None
+    if not (0 <= after < 1 << 63 and limit >= 0):
+        raise ApiError(400, "after and limit are whole numbers from 0 on")
+    lines = world.store.requests(after, min(limit, 100_000))
     return [line | {"time": iso(line["at"])} for line in lines]
 
 
@@ -270,6 +279,8 @@ def _seed_path(world: World, key: str, given: dict[str, Any]) -> Any:
 
 def _seed(world: World, body: bytes, currency: str = "EUR") -> Any:
     report = learn(world, feed.read(body, currency))
+    if not report.products:
+        raise ApiError(400, feed.NOTHING_USABLE)
     return {name: getattr(report, name) for name in ("products", "variants", "new_products", "new_variants")}
 
 

@@ -14,6 +14,7 @@ from .world import World
 BEFORE = ("timeout_before", "drop_before", "429", "500", "503", "html")
 AFTER = ("timeout_after", "drop")
 CHANGES = ("duplicate_page", "expired_token", "unknown_enum", "extra_fields", "slow")
+MOST_SECONDS = 3600
 KINDS = BEFORE + AFTER + CHANGES
 _OPTIONS = {"seconds": (int, float), "retry_after": (int, str), "status": (int,), "value": (str,)}
 _ENUMS = ("status", "orderStatus", "operationStatus", "operationType", "inventoryType", "adjustmentType")
@@ -27,7 +28,7 @@ def inject(world: World, given: dict[str, Any]) -> Fault:
     count, skip = wanted.pop("count", 1), wanted.pop("skip", 0)
     if kind not in KINDS:
         raise ApiError(400, f"Unknown fault {kind!r}. Known: {', '.join(KINDS)}")
-    if type(count) is not int or type(skip) is not int or skip < 0:
+    if type(count) is not int or type(skip) is not int or skip < 0 or (count < 1 and count != -1):
         raise ApiError(400, "count (-1: until cleared) and skip are whole numbers")
     if not isinstance(route, str) or not (method is None or isinstance(method, str)):
         raise ApiError(400, "route and method are texts")
@@ -35,14 +36,25 @@ def inject(world: World, given: dict[str, Any]) -> Fault:
         re.compile(route)
     except re.error as error:
         raise ApiError(400, f"route is no pattern: {error}") from None
-    for name, value in wanted.items():
-        if not isinstance(value, _OPTIONS.get(name, ())):
-            raise ApiError(400, f"Unknown option {name} or wrong type. Known: {', '.join(_OPTIONS)}")
+    _check_options(wanted)
     fault = Fault(
         world.dice.uuid(), kind, route, method.upper() if method else None, count, skip, wanted, world.next_number()
     )
     world.add(fault)
     return fault
+
+
+def _check_options(wanted: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        if not isinstance(value, _OPTIONS.get(name, ())) or isinstance(value, bool):
+            raise ApiError(400, f"Unknown option {name} or wrong type. Known: {', '.join(_OPTIONS)}")
+    if not 0 <= wanted.get("seconds", 0) <= MOST_SECONDS:
+        raise ApiError(400, f"seconds must be a number between 0 and {MOST_SECONDS}")
+    if not 200 <= wanted.get("status", 200) <= 599 or wanted.get("status") in (204, 205, 304):
+        raise ApiError(400, "status must be one that comes with a body, 200 to 599")
+    # It becomes a header as it is: odd ones are welcome, broken ones would be no answer at all.
+    if not re.fullmatch(r"date(\+\d{1,8})?|(?!date\+)[ -~]{0,60}", str(wanted.get("retry_after", ""))):
+        raise ApiError(400, "retry_after must be seconds, date, date+seconds, or any short text in ASCII")
 
 
 def meet(world: World, name: str, method: str, path: str, *, paged: bool) -> Fault | None:
@@ -71,7 +83,7 @@ def retry_after(fault: Fault) -> str:
     wait = fault.options.get("retry_after", 1)
     if isinstance(wait, int):
         return str(wait)
-    match = re.fullmatch(r"date\+?(\d*)", wait)
+    match = re.fullmatch(r"date(?:\+(\d+))?", wait)
     if match is None:
         return str(wait)
     return format_datetime(datetime.now(UTC) + timedelta(seconds=int(match[1] or 1)), usegmt=True)

@@ -19,6 +19,10 @@ _STYLE_FIELDS = ("mpn", "model_number", "merchant_product_id")
 _WOMEN = re.compile(r"\b(women|women's|womens|wmns|damen|femme|female|woman)\b", re.I)
 _CHILD = re.compile(r"\b(child|children|children's|kids|kinder|junior|youth|infant|toddler|gs|ps|td)\b", re.I)
 _MOST_BYTES = 1 << 30
+NOTHING_USABLE = (
+    "No row of the feed is usable: it must be an Awin feed (CSV or CSV.GZ) whose header has product_name, search_price "
+    "and Fashion:size, and prices in a known currency."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def parse_expiry(world: World, text: str | None) -> int:
     except ValueError:
         raise ApiError(400, f"expiresAt must be an ISO 8601 time, not '{text[:40]}'") from None
     if not world.at < expires < world.at + 36_500 * DAY:
-        raise ApiError(400, "expiresAt must lie in the future")
+        raise ApiError(400, "expiresAt must lie in the future, at most 100 years from now")
     return expires
 
 
@@ -194,9 +194,11 @@ def apply(world: World, listing: Listing, kind: str, wish: dict[str, Any]) -> No
         return
     activates = kind == "ACTIVATE" or (kind == "CREATE" and wish["active"])
     failed = activates and world.settings.activation_failure > world.dice.uniform()
-    _set_terms(world, listing, wish)
+    if wish.get("expires", listing.expires) <= world.at and (activates or "expires" in wish):
+        raise ApiError(400, "The listing has expired, give a new expiresAt")
     if failed:
         raise ApiError(400, "The ask could not be placed")
+    _set_terms(world, listing, wish)
     if activates:
         _go_live(world, listing)
     elif is_live(listing):
@@ -210,16 +212,12 @@ def _set_terms(world: World, listing: Listing, wish: dict[str, Any]) -> None:
     listing.updated = world.at
     if "expires" in wish:
         listing.expires = wish["expires"]
-        if listing.expires <= world.at:
-            raise ApiError(400, "expiresAt has passed")
         if is_live(listing):
             world.schedule(listing.expires, "expiry", listing.listing_id)
     world.touch(listing)
 
 
 def _go_live(world: World, listing: Listing) -> None:
-    if listing.expires <= world.at:
-        raise ApiError(400, "The listing has expired, give a new expiresAt")
     book = world.book(listing.variant_id)
     listing.status = "ACTIVE"
     listing.expired = False

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import html
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -81,16 +82,29 @@ def decide(world: World, given: dict[str, str]) -> str:
 def _check_request(world: World, given: dict[str, str]) -> None:
     if given.get("client_id") != CLIENT_ID:
         raise OAuthError(403, "invalid_request", f"Unknown client: {given.get('client_id', '')}")
-    address = urlsplit(given.get("redirect_uri", ""))
     known = [uri for uri in world.settings.redirect_uris.split(",") if uri]
-    if address.scheme not in ("http", "https") or not address.netloc or (known and given["redirect_uri"] not in known):
+    target = given.get("redirect_uri", "")
+    if not _is_web_address(target) or (known and target not in known):
         raise OAuthError(403, "invalid_request", "Callback URL mismatch: the redirect_uri is not a registered one")
     if given.get("response_type") != "code":
         raise OAuthError(400, "unsupported_response_type", "Only response_type=code is supported")
     if given.get("audience", AUDIENCE) != AUDIENCE:
         raise OAuthError(403, "access_denied", f"Service not found: {given['audience']}")
+    if not re.fullmatch(r"[\w=.~-]*", given.get("code_challenge", ""), re.ASCII):
+        raise OAuthError(400, "invalid_request", "code_challenge must be base64url")
     if "code_challenge" in given and given.get("code_challenge_method") != "S256":
         raise OAuthError(400, "invalid_request", "Only code_challenge_method=S256 is supported")
+
+
+def _is_web_address(text: str) -> bool:
+    """Whether a browser can be sent there as it is: it goes into a header, and code and state come behind it."""
+    if not re.fullmatch(r"[!-~]+", text) or "#" in text:
+        return False
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        return False
+    return address.scheme in ("http", "https") and bool(address.netloc)
 
 
 def exchange(world: World, given: dict[str, str], issuer: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import sys
@@ -19,6 +20,10 @@ from . import document
 from .messages import MOST_FEED_BYTES
 from .world import World
 from .wsgi import Sandbox
+
+
+class BrokenBody(Exception):
+    """A body in chunks that cannot be put together."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,6 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = b"".join(self.server.app(self._environ(), self._start))
             self.wfile.write(b"" if self.command == "HEAD" else body)
             self.wfile.flush()
+        except BrokenBody:
+            self.send_error(400, "The chunks of the body are broken")
         except OSError:
             # Cut on purpose by a fault, or the caller has gone.
             self.close_connection = True
@@ -68,12 +75,18 @@ class _Handler(BaseHTTPRequestHandler):
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
             return int(self.headers.get("Content-Length", 0)), self.rfile
         body = bytearray()
-        with contextlib.suppress(ValueError):
-            while (size := int(self.rfile.readline(80).partition(b";")[0], 16)) and len(body) <= MOST_FEED_BYTES:
-                body += self.rfile.read(size)
-                self.rfile.readline(8)
+        while size := self._chunk_size():
+            body += self.rfile.read(size)
+            if self.rfile.readline(8).strip() or len(body) > MOST_FEED_BYTES:
+                raise BrokenBody
         self.rfile.readline(80)
         return len(body), BytesIO(bytes(body))
+
+    def _chunk_size(self) -> int:
+        digits = self.rfile.readline(80).partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", digits) or int(digits, 16) > MOST_FEED_BYTES:
+            raise BrokenBody
+        return int(digits, 16)
 
     def _environ(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

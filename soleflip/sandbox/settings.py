@@ -20,6 +20,10 @@ _CHOICES = {
     "list_payout": ("when_paid", "always", "never"),
     "payout_of_failed_orders": ("unchanged", "zero"),
 }
+_SHARES = (
+    *("activation_failure", "batch_item_failure", "canceled", "did_not_ship", "card_failed", "auth_failed"),
+    *("returned", "suspended", "payout_failed", "drop_off"),
+)
 
 
 @dataclass(slots=True)
@@ -103,4 +107,6 @@ def _bounds(name: str) -> tuple[float, float]:
         return 1, 5
     if name == "ship_after_hours":
         return -1, 10_000
+    if name in _SHARES:
+        return 0, 1
     return 0, {"days": 1000.0, "hours": 10_000.0}.get(name.rpartition("_")[2], 1e9)

@@ -174,3 +174,45 @@ def test_bids_that_are_put_into_a_book_meet_our_asks(common: Caller, variant_id:
     listing = common.list_one(variant_id, 150)
     common.quiet_market(variant_id, [200], [160])
     assert common.get(f"/selling/listings/{listing['listingId']}")["status"] == "MATCHED"
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("clock", {"frozen": False, "speed": "fast"}),
+        ("clock", {"frozen": False, "step": -1}),
+        ("clock", {"frozen": "false"}),
+        ("clock", {"speed": 7, "set": "2001-01-01"}),
+        ("settings", {"canceled": 1.5}),
+        ("settings", {"drop_off": 2}),
+    ],
+    ids=str,
+)
+def test_a_refused_setting_changes_nothing(common: Caller, path: str, wrong: dict[str, Any]) -> None:
+    common.sandbox.control("clock", frozen=True)
+    before = common.sandbox.look("clock"), common.sandbox.look("settings")
+    assert requests.post(f"{common.sandbox.auth_url}/_sandbox/{path}", json=wrong, timeout=5).status_code == 400
+    assert (common.sandbox.look("clock"), common.sandbox.look("settings")) == before
+
+
+@pytest.mark.parametrize("query", [{"after": 10**30}, {"after": -1}, {"limit": -1}, {"limit": "all"}], ids=str)
+def test_lines_of_the_log_that_can_not_be_are_refused(common: Caller, query: dict[str, Any]) -> None:
+    answer = requests.get(f"{common.sandbox.auth_url}/_sandbox/requests", params=query, timeout=5)
+    assert answer.status_code == 400
+
+
+def test_a_refused_activation_in_the_app_leaves_the_price_alone(common: Caller, variant_id: str) -> None:
+    listing = common.list_one(variant_id, 150)
+    url = f"{common.sandbox.auth_url}/_sandbox/listings/{listing['listingId']}"
+    assert requests.post(url, json={"action": "expire"}, timeout=5).status_code == 200
+    assert requests.post(url, json={"action": "activate", "amount": 170}, timeout=5).status_code == 400
+    assert common.get(f"/selling/listings/{listing['listingId']}")["amount"] == "150"
+
+
+@pytest.mark.parametrize("body", [b"\x00\xff no feed", b"a,b\n1,2\n", b""], ids=repr)
+def test_what_is_no_feed_is_told(common: Caller, body: bytes) -> None:
+    answer = requests.post(
+        f"{common.sandbox.auth_url}/_sandbox/seed", data=body, headers={"Content-Type": "text/csv"}, timeout=5
+    )
+    assert answer.status_code == 400
+    assert "product_name" in answer.json()["message"]

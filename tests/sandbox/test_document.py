@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
@@ -85,6 +88,18 @@ def test_a_chunked_body_is_read(common: Caller) -> None:
     answer = common.session.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=5)
     assert "none does not exist" in answer.json()["message"]
     common.get("/selling/listings")
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}", b"ffffffffff\r\n{}", b"1\r\n{}\r\n0\r\n\r\n"], ids=repr
+)
+def test_broken_chunks_are_refused_at_once(common: Caller, body: bytes) -> None:
+    address = urlsplit(common.sandbox.auth_url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        connection.sendall(
+            b"POST /v2/selling/listings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_what_is_no_http_is_refused_in_the_envelope(common: Caller) -> None:

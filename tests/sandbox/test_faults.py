@@ -142,7 +142,25 @@ def test_the_log_names_the_fault(common: Caller, variant_id: str) -> None:
     assert (last["route"], last["status"], last["fault"]) == ("Create", 201, "drop")
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "earthquake"}, {"kind": "500", "route": "("}, {"kind": "500", "size": 3}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "earthquake"},
+        {"kind": "500", "route": "("},
+        {"kind": "500", "size": 3},
+        {"kind": "500", "count": 0},
+        {"kind": "500", "count": -2},
+        {"kind": "slow", "seconds": -1},
+        {"kind": "slow", "seconds": True},
+        {"kind": "slow", "seconds": 1e300},
+        {"kind": "html", "status": 99_999},
+        {"kind": "html", "status": 204},
+        {"kind": "429", "retry_after": "date+99999999999999999"},
+        {"kind": "429", "retry_after": "1\r\nX-Evil: 1"},
+        {"kind": "429", "retry_after": "\u4e2d"},
+    ],
+    ids=ascii,
+)
 def test_a_wrong_fault_is_refused(common: Caller, wrong: dict[str, Any]) -> None:
     answer = requests.post(f"{common.sandbox.auth_url}/_sandbox/faults", json=wrong, timeout=10)
     assert answer.status_code == 400

@@ -166,3 +166,22 @@ def test_revoked_tokens_are_refused_until_restored(caller: Caller) -> None:
 def test_discovery_names_the_endpoints(common: Caller) -> None:
     found = requests.get(f"{common.sandbox.auth_url}/.well-known/openid-configuration", timeout=10).json()
     assert found["token_endpoint"] == f"{common.sandbox.auth_url}/oauth/token"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["http://[", "http://a/\r\nX-Evil: 1", "http://a/\u4e2d", "http://a/#there", "http://", "ftp://a/", "http://a/ b"],
+    ids=ascii,
+)
+def test_an_address_that_no_browser_can_be_sent_to_is_refused(common: Caller, odd: str) -> None:
+    form = ask(redirect_uri=odd) | {"decision": "allow"}
+    url = f"{common.sandbox.auth_url}/authorize"
+    answer = requests.post(url, data=form, timeout=10, allow_redirects=False)
+    assert (answer.status_code, answer.json()["error"]) == (403, "invalid_request")
+    assert requests.get(url, params=ask(redirect_uri=odd), timeout=10).status_code == 403
+
+
+def test_a_challenge_that_is_none_is_refused_at_once(common: Caller) -> None:
+    more = {"code_challenge": "\u00e9" * 43, "code_challenge_method": "S256"}
+    answer = requests.get(f"{common.sandbox.auth_url}/authorize", params=ask(**more), timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")

@@ -9,6 +9,7 @@ import pytest
 
 from soleflip.sandbox import SeedReport, seed_world
 from soleflip.sandbox import feed as feeds
+from soleflip.sandbox.__main__ import main
 from soleflip.sandbox.catalog import by_gtin, is_gtin
 from soleflip.sandbox.sizes import name, parse_eu, usual
 from soleflip.sandbox.world import World
@@ -143,3 +144,20 @@ def test_every_barcode_of_a_world_is_a_right_one(tmp_path: Path) -> None:
     world = World(tmp_path / "world.sqlite")
     assert all(variant.gtins and all(is_gtin(gtin) for gtin, _ in variant.gtins) for variant in world.variants.values())
     world.store.close()
+
+
+def test_a_file_that_is_no_feed_is_told_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.md").write_text("# No feed\n", "utf-8")
+    assert main(["--database", str(tmp_path / "world.sqlite"), "seed", str(tmp_path / "notes.md")]) == 1
+    assert "No row of the feed is usable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--speed", "0"), ("--speed", "nan"), ("--speed", "inf"), ("--port", "70000"), ("--jitter-ms", "-1")]
+)
+def test_a_number_out_of_bounds_is_refused_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: tuple[str, str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--database", str(tmp_path / "world.sqlite"), "run", *wrong])
+    assert f"{wrong[1]} does not lie between" in capsys.readouterr().err
