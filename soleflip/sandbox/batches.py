@@ -97,10 +97,10 @@ def _update(world: World, entry: dict[str, Any]) -> Listing:
         kind = "DEACTIVATE"
     listings.check(world, listing, kind)
     wish = listings.parse_wish(world, entry, listing=listing, keep=True)
-    if kind == "DEACTIVATE" and wish:
-        listings.apply(world, listing, "UPDATE", wish)
-        listings.check(world, listing, kind)
     listings.apply(world, listing, kind, wish)
+    if kind == "DEACTIVATE" and wish:
+        # After the ask is gone: the new terms never meet a buyer.
+        listings.apply(world, listing, "UPDATE", wish)
     listings.record(world, listing, kind, wish, status="SUCCEEDED")
     return listing
 

@@ -49,6 +49,15 @@ def test_a_quantity_becomes_so_many_items(common: Caller, variant_id: str) -> No
     assert len({item["result"]["listingId"] for item in items}) == 3
 
 
+def test_an_update_that_deactivates_never_offers_its_new_price(common: Caller, variant_id: str) -> None:
+    common.quiet_market(variant_id, [200], [120])
+    listing = common.list_one(variant_id, 150)
+    (item,) = run(common, "update", [{"listingId": listing["listingId"], "amount": "110", "active": False}])
+    assert item["status"] == "COMPLETED"
+    after = common.get(f"/selling/listings/{listing['listingId']}")
+    assert (after["status"], after["amount"]) == ("INACTIVE", "110")
+
+
 def test_updates_change_price_and_activity(common: Caller, variant_id: str) -> None:
     made = [item["result"]["listingId"] for item in run(common, "create", [entry(variant_id)] * 2)]
     wanted = [{"listingId": made[0], "amount": "155"}, {"listingId": made[1], "active": False}]
