@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 import urllib3
@@ -19,6 +19,7 @@ from soleflip.domain.errors import InvalidInput
 
 STOCKX_HOST = "stockx.com"
 LONGEST_TEXT = 300
+_SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 LONGEST_PAUSE = 86_400
 
 
@@ -40,6 +41,8 @@ class Connection:
         self._session = session or requests.Session()
         self._timeout = timeout
         self.sent = 0
+        # None but ours: another one for a longer address would take over, and need not verify anything.
+        self._session.adapters.clear()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=0))
 
@@ -124,7 +127,10 @@ def read_json(response: requests.Response) -> Any:
 
 
 def error_text(response: requests.Response) -> str:
-    """Return what StockX says went wrong, from any of its error bodies, at most 300 characters."""
+    """Return what StockX says went wrong, from any of its error bodies, at most 300 characters.
+
+    A gateway may repeat what it was sent: our own secrets are taken out.
+    """
     try:
         body = read_json(response)
     except ValueError:
@@ -133,8 +139,18 @@ def error_text(response: requests.Response) -> str:
     if isinstance(body, dict):
         for name in ("message", "errorMessage", "error_description", "error"):
             if body.get(name):
-                return str(body[name])[:LONGEST_TEXT]
+                return _without_secrets(str(body[name]), response.request)[:LONGEST_TEXT]
     return "no reason given"
+
+
+def _without_secrets(text: str, request: requests.PreparedRequest) -> str:
+    """Return `text` without the key, the tokens and the secrets that `request` carried."""
+    form = parse_qsl(request.body) if isinstance(request.body, str) else []
+    secrets = {value for name, value in form if name in _SECRET_FIELDS}
+    secrets |= {request.headers.get("x-api-key") or "", request.headers.get("Authorization", "").partition(" ")[2]}
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def retry_after(response: requests.Response, now: datetime, speed: float) -> datetime | None:

@@ -14,7 +14,7 @@ import requests
 import structlog
 from prometheus_client import REGISTRY
 
-from soleflip.domain.errors import InvalidInput, Refused
+from soleflip.domain.errors import InvalidInput, Refused, SoleFlipError
 from soleflip.stockx import (
     Ambiguous,
     BudgetExhausted,
@@ -258,6 +258,17 @@ def test_stockx_is_not_spoken_to_without_tls(script, stockx, make_client):
         make_client(script.url, api_url="http://api.stockx.com/v2").listing("l-1")
 
 
+def test_an_adapter_of_the_session_does_not_replace_ours(script, make_client):
+    class Blind(requests.adapters.HTTPAdapter):
+        def send(self, *arguments, **more):
+            raise AssertionError("an adapter that need not verify anything")
+
+    script.then(LISTING)
+    session = requests.Session()
+    session.mount(script.url, Blind())
+    assert make_client(script.url, session=session).listing("l-1").listing_id == "l-1"
+
+
 def test_hosts_that_only_look_like_stockx_are_not_held_to_it(script, make_client):
     script.then(LISTING)
     session = requests.Session()
@@ -304,6 +315,28 @@ def test_nothing_secret_is_logged_or_told_in_errors(script, stockx, redis):
         assert secret not in told
         assert secret.encode() not in kept
     assert [line["status"] for line in lines if line["event"] == "stockx_call"] == [200, "200", "401", 200, "lost"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_gateway_that_repeats_our_secrets_does_not_get_them_into_errors(script, stockx, status):
+    for _ in range(4):
+        script.then({"message": "not a valid key=value pair: 'Bearer access-1' with key 'api-key'"}, status)
+    with structlog.testing.capture_logs() as lines, pytest.raises(SoleFlipError) as refused:
+        stockx.listing("l-1")
+    told = str(refused.value) + repr(lines)
+    assert "not a valid key=value pair" in told
+    assert "access-1" not in told
+    assert "api-key" not in told
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
+def test_a_sign_in_that_repeats_our_secrets_does_not_get_them_into_errors(script, stockx, tokens, error):
+    script.then_token({"error": error, "error_description": "Unknown refresh-secret of client-secret"}, 403)
+    with structlog.testing.capture_logs() as lines, pytest.raises(ReconnectNeeded) as refused:
+        stockx.listing("l-1")
+    told = str(refused.value) + repr(lines) + repr(tokens.reason)
+    assert "Unknown ***" in told
+    assert "-secret" not in told
 
 
 def test_calls_are_counted_by_lane_and_result(script, stockx):
