@@ -69,8 +69,10 @@ def _run(settings: Settings) -> None:
     _mark_file(settings).write_text(mark, "ascii")
     try:
         with processes.group(log, PROJECT, environ, mark) as group, _undisturbed_end():
+            if settings.runs_sandbox:
+                settings = _start_sandbox(settings, group, commands.pop("sandbox"))
             for name, command in commands.items():
-                group.start(name, command)
+                group.start(name, command, _environ(settings))
             _wait_until_ready(settings, group)
             _welcome(settings, sign_in, log)
             while True:
@@ -131,11 +133,33 @@ def _with_free_ports(settings: Settings) -> Settings:
         return settings
     if settings.sandbox_port != settings.port and _is_free("127.0.0.1", settings.sandbox_port):
         return settings
+    return _with_another_sandbox_port(settings)
+
+
+def _with_another_sandbox_port(settings: Settings) -> Settings:
     if os.environ.get("SANDBOX_PORT", "").strip():
         raise CannotRun(f"the sandbox's port {settings.sandbox_port} is taken. Set SANDBOX_PORT to a free one.")
     with socket.create_server(("127.0.0.1", 0)) as free:
         sandbox_port_file(settings.data).write_text(str(free.getsockname()[1]), "ascii")
     return Settings.from_env()
+
+
+def _start_sandbox(settings: Settings, group: processes.Group, command: str) -> Settings:
+    """Start the sandbox, on another port when somebody took its port meanwhile; return the settings it runs with."""
+    for _attempt in range(5):
+        process = group.start("sandbox", command, _environ(settings))
+        deadline = time.monotonic() + READY_SECONDS
+        while not process.ended:
+            if process.listens_on(settings.sandbox_port):
+                return settings
+            if time.monotonic() > deadline:
+                raise CannotRun(f"the sandbox did not start within {READY_SECONDS} seconds.\n{_last_lines(process)}")
+            time.sleep(0.1)
+        group.dismiss(process)
+        if not any("already in use" in line for line in process.last_lines):
+            raise CannotRun(f"the sandbox ended.\n{_last_lines(process)}")
+        settings = _with_another_sandbox_port(settings)
+    raise CannotRun("no port could be had for the sandbox. Set SANDBOX_PORT to a free one.")
 
 
 def _is_free(host: str, port: int) -> bool:

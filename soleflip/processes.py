@@ -28,6 +28,7 @@ class Process:
     def __init__(self, name: str, command: str, folder: Path, environ: Mapping[str, str]) -> None:
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=20)
+        self.reader: threading.Thread | None = None
         # A session of its own: Ctrl-C reaches only us, and we decide in which order to stop.
         self.popen = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {command}"],
@@ -44,6 +45,14 @@ class Process:
         """Has it ended, for whatever reason?"""
         return self.popen.poll() is not None
 
+    def listens_on(self, port: int) -> bool:
+        """Does this very process accept connections on a TCP port?"""
+        try:
+            connections = psutil.Process(self.popen.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port for c in connections)
+
 
 class Group:
     """Processes that live and end together."""
@@ -54,17 +63,21 @@ class Group:
         self._environ = environ
         self._colours = get_colours()
         self._writing = threading.Lock()
-        self._readers: list[threading.Thread] = []
         self.processes: list[Process] = []
 
-    def start(self, name: str, command: str) -> Process:
-        """Start one process; its output goes to the log, line by line under its name."""
-        process = Process(name, command, self._folder, self._environ)
+    def start(self, name: str, command: str, environ: Mapping[str, str] | None = None) -> Process:
+        """Start one process; its output goes to the log, line by line under its name. `environ` adds variables."""
+        process = Process(name, command, self._folder, {**self._environ, **(environ or {})})
         self.processes.append(process)
-        reader = threading.Thread(target=self._copy, args=(process, next(self._colours)), daemon=True)
-        reader.start()
-        self._readers.append(reader)
+        process.reader = threading.Thread(target=self._copy, args=(process, next(self._colours)), daemon=True)
+        process.reader.start()
         return process
+
+    def dismiss(self, process: Process) -> None:
+        """Take a process that ended out of the group, once all it said is in the log."""
+        self.processes.remove(process)
+        if process.reader is not None:
+            process.reader.join(5)
 
     def ended(self) -> Process | None:
         """The first process found to have ended by itself, if any has."""
@@ -83,8 +96,9 @@ class Group:
             process.popen.kill()
             process.popen.wait()
         end_marked(self._environ[MARK], seconds=0)
-        for reader in self._readers:
-            reader.join(5)
+        for process in self.processes:
+            if process.reader is not None:
+                process.reader.join(5)
 
     def _copy(self, process: Process, colour: str) -> None:
         assert process.popen.stdout is not None  # noqa: S101 - opened as a pipe above

@@ -96,12 +96,21 @@ def carriers(data: Path) -> list[psutil.Process]:
     return found
 
 
+def sandbox_port(console: Console) -> int:
+    """The port on which a stack's sandbox listens."""
+    process = next(process for process in carriers(console.data) if "sandbox" in process.cmdline())
+    return next(c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
+
+
 def test_it_comes_up_ends_completely_and_finds_its_data_again(data: Path, started: list[Console]) -> None:
-    # The sandbox's usual port is taken: it moves aside, because nobody asked for that port.
-    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", 8001)):
-        first = Console(data / "var")
-        started.append(first)
-        shown = first.until("Stop with Ctrl-C.")
+    # A neighbour starts at the same moment, and neither was told of a port for its sandbox.
+    first, neighbour = Console(data / "var"), Console(data / "neighbour")
+    started += [first, neighbour]
+    shown = first.until("Stop with Ctrl-C.")
+    neighbour.until("Stop with Ctrl-C.")
+    assert sandbox_port(first) != sandbox_port(neighbour)
+    neighbour.process.terminate()
+    assert neighbour.ended() == 0
     assert f"http://127.0.0.1:{first.port}" in shown
     sign_in = re.search(r"operator@soleflip.test with the password (\S+)", shown)
     assert sign_in is not None
