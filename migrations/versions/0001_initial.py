@@ -223,6 +223,28 @@ def upgrade() -> None:
         schema="products",
     )
     op.create_table(
+        "pricing_rules",
+        sa.Column("id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("scope", sa.String(length=10), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("strategy", sa.String(length=40), nullable=True),
+        sa.Column(
+            "strategy_settings",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
+            "guards", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pricing_rules")),
+        sa.UniqueConstraint("scope", "key", name=op.f("uq_pricing_rules_scope_key")),
+        schema="selling",
+    )
+    op.create_table(
         "profit_days",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("timezone", sa.String(length=60), nullable=False),
@@ -303,6 +325,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_feed_imports_run_id"), "feed_imports", ["run_id"], unique=False, schema="integration")
     op.create_index(op.f("ix_feed_imports_shop_id"), "feed_imports", ["shop_id"], unique=False, schema="integration")
+    op.create_table(
+        "replays",
+        sa.Column("id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.Column("strategy", sa.String(length=40), nullable=False),
+        sa.Column(
+            "settings", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("source", sa.String(length=300), nullable=False),
+        sa.Column("sales", sa.LargeBinary(), nullable=True),
+        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["ops.runs.id"], name=op.f("fk_replays_run_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replays")),
+        schema="ops",
+    )
+    op.create_index(op.f("ix_replays_run_id"), "replays", ["run_id"], unique=False, schema="ops")
     op.create_table(
         "run_lines",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -709,6 +748,11 @@ def upgrade() -> None:
             server_default=sa.text("'{}'::jsonb"),
             nullable=False,
         ),
+        sa.Column("strategy_from", sa.String(length=12), server_default="rules", nullable=False),
+        sa.Column(
+            "guards", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("tags", postgresql.ARRAY(sa.String(length=40)), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("run_id", sa.UUID(), nullable=True),
         sa.Column("batch_id", sa.UUID(), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
@@ -1173,6 +1217,8 @@ def downgrade() -> None:
     op.drop_table("products", schema="products")
     op.drop_index(op.f("ix_run_lines_run_id"), table_name="run_lines", schema="ops")
     op.drop_table("run_lines", schema="ops")
+    op.drop_index(op.f("ix_replays_run_id"), table_name="replays", schema="ops")
+    op.drop_table("replays", schema="ops")
     op.drop_index(op.f("ix_feed_imports_shop_id"), table_name="feed_imports", schema="integration")
     op.drop_index(op.f("ix_feed_imports_run_id"), table_name="feed_imports", schema="integration")
     op.drop_table("feed_imports", schema="integration")
@@ -1182,6 +1228,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_api_tokens_user_id"), table_name="api_tokens", schema="auth")
     op.drop_table("api_tokens", schema="auth")
     op.drop_table("profit_days", schema="selling")
+    op.drop_table("pricing_rules", schema="selling")
     op.drop_table("brands", schema="products")
     op.drop_table("settings", schema="ops")
     op.drop_index(

@@ -3,7 +3,7 @@
 from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
 from soleflip.models.automation import Decision, Rule, StopSwitch
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
-from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, StockxBatch, StockxListing
+from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, PricingRule, StockxBatch, StockxListing
 from soleflip.models.market import (
     FeedImport,
     FeedRefusal,
@@ -19,7 +19,7 @@ from soleflip.models.market import (
     Shop,
 )
 from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
-from soleflip.models.runs import AuditEntry, Run, RunLine, Setting
+from soleflip.models.runs import AuditEntry, Replay, Run, RunLine, Setting
 from soleflip.models.stock import Item, Purchase
 
 __all__ = [
@@ -45,10 +45,12 @@ __all__ = [
     "PastSale",
     "PayoutLine",
     "PricingHistory",
+    "PricingRule",
     "Product",
     "ProfitDay",
     "Purchase",
     "Quote",
+    "Replay",
     "Rule",
     "Run",
     "RunLine",

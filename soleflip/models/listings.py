@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from soleflip.db import Amount, Base, Created, Currency, Json, LongText, Moment, Percent, Updated, UuidKey
@@ -16,7 +16,11 @@ LIVE = "status IN ('pending', 'submitting', 'review', 'active', 'inactive')"
 
 
 class StockxListing(Base):
-    """One ask of ours for one item; amounts in `currency`. The database refuses two live listings of one item."""
+    """One ask of ours for one item; amounts in `currency`. The database refuses two live listings of one item.
+
+    `strategy` is the one that acts; `strategy_from` says whose word it is: rules (of tag, brand or default), listing,
+    or experiment. `strategy_settings`, `guards` and `tags` are the listing's own.
+    """
 
     __tablename__ = "stockx_listings"
     __table_args__ = (
@@ -51,6 +55,9 @@ class StockxListing(Base):
     created_from: Mapped[str | None] = mapped_column(String(50))
     strategy: Mapped[str] = mapped_column(String(40), server_default="competitive")
     strategy_settings: Mapped[Json]
+    strategy_from: Mapped[str] = mapped_column(String(12), server_default="rules")
+    guards: Mapped[Json]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String(40)), server_default=text("'{}'"))
     run_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.runs.id"), index=True)
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("selling.batches.id"), index=True)
     claimed_at: Mapped[Moment | None]
@@ -139,6 +146,26 @@ class ListingMove(Base):
     cause: Mapped[LongText]
     actor: Mapped[str] = mapped_column(String(120))
     at: Mapped[Moment]
+
+
+class PricingRule(Base):
+    """What prices of a brand, of a tag, or by default are made by; what is missing comes from the next layer.
+
+    `scope`: brand (`key` is the brand's), tag, or default (without a key); `strategy_settings` by strategy.
+    """
+
+    __tablename__ = "pricing_rules"
+    __table_args__ = (UniqueConstraint("scope", "key"), {"schema": "selling"})
+
+    id: Mapped[UuidKey]
+    scope: Mapped[str] = mapped_column(String(10))
+    key: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(120))
+    strategy: Mapped[str | None] = mapped_column(String(40))
+    strategy_settings: Mapped[Json]
+    guards: Mapped[Json]
+    created_at: Mapped[Created]
+    updated_at: Mapped[Updated]
 
 
 class PricingHistory(Base):

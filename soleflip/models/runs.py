@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,6 +43,22 @@ class Run(Base):
     heartbeat_at: Mapped[Moment | None]
     retry_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
+
+
+class Replay(Base):
+    """One replay of a strategy: what it was asked, and its result; `sales` is the uploaded file until it is played."""
+
+    __tablename__ = "replays"
+    __table_args__ = ({"schema": "ops"},)
+
+    id: Mapped[UuidKey]
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("ops.runs.id", ondelete="CASCADE"), index=True)
+    strategy: Mapped[str] = mapped_column(String(40))
+    settings: Mapped[Json]
+    source: Mapped[str] = mapped_column(String(300))
+    sales: Mapped[bytes | None] = mapped_column(LargeBinary)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[Created]
 
 
 class RunLine(Base):

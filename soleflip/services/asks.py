@@ -16,15 +16,16 @@ from soleflip.domain.errors import InvalidInput, Refused
 from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.listings import check_ask
 from soleflip.domain.money import percent
+from soleflip.domain.pricing import Acting
 from soleflip.models import (
     LatestQuote,
     Product,
     Variant,
 )
-from soleflip.services import settings
+from soleflip.services import pricing_rules, settings
 from soleflip.services.market_memory import as_quote, own_asks, recall
 from soleflip.services.pairs import Pair, from_items, from_opportunities
-from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds
+from soleflip.services.settings import FeeSettings, Thresholds
 
 BATCH = 100
 REQUESTS_PER_BATCH = 4
@@ -62,15 +63,20 @@ class AskRow:
     highest_bid: Decimal | None
     quantity: int
     most: int
+    strategy: str
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All rows of a selection with what listing them takes; `rate` is the allowed requests a second."""
+    """All rows of a selection with what listing them takes; `rate` is the allowed requests a second.
+
+    `by_rules` says that nobody chose the strategy: each row has its brand's, else the default, which is `strategy`.
+    """
 
     rows: tuple[AskRow, ...]
     strategy: str
     rate: float
+    by_rules: bool = False
 
     @property
     def requests(self) -> int:
@@ -128,28 +134,29 @@ def preview(
         raise InvalidInput("Select at least one row.")
     if len(opportunity_ids) + len(item_ids) > MOST:
         raise InvalidInput(f"At most {MOST} pairs at once; narrow the filter.")
-    chosen = settings.load(session, PricingSettings)
-    strategy = pricing.strategy_named(strategy or chosen.strategy).name
+    rulebook = pricing_rules.load(session)
+    shown = pricing.strategy_named(strategy or str(rulebook.default.strategy)).name
     sources = [*from_opportunities(session, opportunity_ids), *from_items(session, item_ids)]
-    rows = _price(session, sources, strategy, now, local_hour, wanted or {})
+    brands = pricing_rules.brands_of(session, {source.variant.product_id for source in sources})
+    rules = {source.id: rulebook.acting(brands.get(source.variant.product_id), strategy=strategy) for source in sources}
+    rows = _price(session, sources, rules, now, local_hour, wanted or {})
     rows = [_times(row, (quantities or {}).get(row.source, 1)) for row in rows]
-    return Preview(tuple(rows), strategy, rate)
+    return Preview(tuple(rows), shown, rate, by_rules=strategy is None)
 
 
 def _price(
     session: Session,
     sources: Sequence[Pair],
-    strategy: str,
+    rules: Mapping[UUID, Acting],
     now: datetime,
     local_hour: int,
     wanted: Mapping[UUID, Decimal],
 ) -> list[AskRow]:
-    """Ask the strategy for each pair and work out what a sale at its ask earns."""
+    """Ask each pair's strategy, as the rules have it, and work out what a sale at its ask earns."""
     fees = settings.load(session, FeeSettings).schedule()
     thresholds = settings.load(session, Thresholds)
-    guards = settings.load_guards(session)
     # A first ask may rest on an older quote than a change of a live one: it can't undercut ourselves.
-    guards = replace(guards, max_age_minutes=thresholds.max_quote_age_hours * 60)
+    oldest = thresholds.max_quote_age_hours * 60
     variant_ids = {source.variant.id for source in sources}
     quotes = {
         quote.variant_id: quote
@@ -172,10 +179,11 @@ def _price(
             own_asks=tuple(own[source.variant.id]),
             local_hour=local_hour,
         )
-        decision = pricing.decide(strategy, {}, given, guards)
-        rows.append(
-            _row(source, quote, decision, fees, thresholds, now, wanted.get(source.id), tuple(own[source.variant.id]))
-        )
+        rule = rules[source.id]
+        guards = replace(rule.guards, max_age_minutes=oldest)
+        decision = pricing.decide(rule.strategy, rule.settings.values, given, guards)
+        typed, ours = wanted.get(source.id), tuple(own[source.variant.id])
+        rows.append(_row(source, quote, decision, rule.strategy, fees, thresholds, now, typed, ours))
     return rows
 
 
@@ -183,6 +191,7 @@ def _row(
     source: Pair,
     quote: LatestQuote | None,
     decision: pricing.Decision,
+    strategy: str,
     fees: FeeSchedule,
     thresholds: Thresholds,
     now: datetime,
@@ -227,6 +236,7 @@ def _row(
         highest_bid=quote.highest_bid if quote else None,
         quantity=1,
         most=source.most,
+        strategy=strategy,
     )
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, StockxBatch
-from soleflip.services import automation, listings, settings
+from soleflip.services import automation, listings, pricing_rules, settings
+from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Cancelled, Work
 from soleflip.services.settings import PricingSettings
 from soleflip.services.submission import poll
@@ -75,6 +76,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
         updates: list[UpdateItem] = []
         deletes: list[str] = []
         at_floor = False
+        rulebook = pricing_rules.load(session)
         for change in changes:
             change.state, change.batch_id, change.claimed_at = "sending", batch.id, now
             stockx_id = change.listing.stockx_listing_id or ""
@@ -82,7 +84,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
                 deletes.append(stockx_id)
                 continue
             try:
-                updates.append(_update_item(session, change, stockx_id, now + timedelta(days=days)))
+                updates.append(_update_item(session, change, stockx_id, now + timedelta(days=days), rulebook))
                 at_floor = at_floor or change.new_price == change.listing.floor_price
             except SoleFlipError as error:
                 _end(change, "refused", now, str(error), guard=getattr(error, "guard", None))
@@ -95,9 +97,13 @@ def _lane(is_delete: bool, at_floor: bool) -> Lane:
     return Lane.CUTS if at_floor else Lane.LISTING
 
 
-def _update_item(session: Session, change: ListingChange, stockx_id: str, expires_at: datetime) -> UpdateItem:
+def _update_item(
+    session: Session, change: ListingChange, stockx_id: str, expires_at: datetime, rulebook: Rulebook
+) -> UpdateItem:
     """Return what is sent for a change, its amount passed through the gate once more, right before it leaves."""
-    amount = listings.outgoing_ask(session, change.listing, change.new_price) if change.new_price is not None else None
+    amount = None
+    if change.new_price is not None:
+        amount = listings.outgoing_ask(session, change.listing, change.new_price, rulebook)
     active = {"activate": True, "deactivate": False}.get(change.kind)
     return UpdateItem(
         listing_id=stockx_id,

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
 from soleflip.domain.listings import ON_STOCKX
 from soleflip.models import ListingChange, StockxListing
-from soleflip.services import listings
+from soleflip.services import listings, pricing_rules
+from soleflip.services.pricing_rules import Rulebook
 
 KINDS = ("price", "activate", "deactivate", "delete")
 ALLOWED_FROM = {
@@ -58,12 +59,13 @@ def ask(
     rows = session.scalars(
         select(StockxListing).where(StockxListing.id.in_(wanted)).order_by(StockxListing.id).with_for_update()
     )
+    rulebook = pricing_rules.load(session)
     accepted: list[dict[str, Any]] = []
     refused: dict[UUID, str] = {}
     for row in rows:
         wish = wanted[row.id]
         try:
-            price = _checked(session, row, wish)
+            price = _checked(session, row, wish, rulebook)
         except SoleFlipError as error:
             refused[row.id] = str(error)
             continue
@@ -94,7 +96,7 @@ def ask(
     return Asked(len(written), refused)
 
 
-def _checked(session: Session, row: StockxListing, wish: Wish) -> Decimal | None:
+def _checked(session: Session, row: StockxListing, wish: Wish, rulebook: Rulebook) -> Decimal | None:
     """Return the amount that a wish may send, or None for one without an amount; raises why it may not."""
     if wish.kind not in KINDS:
         raise InvalidInput(f"{wish.kind} is no change of a listing.")
@@ -103,12 +105,12 @@ def _checked(session: Session, row: StockxListing, wish: Wish) -> Decimal | None
     if wish.kind == "price":
         if wish.price is None:
             raise InvalidInput("A price is needed.", field="price")
-        amount = listings.outgoing_ask(session, row, wish.price)
+        amount = listings.outgoing_ask(session, row, wish.price, rulebook)
         if row.ask_price == amount and not wish.inputs.get("renew"):
             raise Conflict("The ask is at this price already.")
         return amount
     if wish.kind == "activate":
-        return listings.outgoing_ask(session, row, wish.price or row.ask_price)
+        return listings.outgoing_ask(session, row, wish.price or row.ask_price, rulebook)
     return None
 
 

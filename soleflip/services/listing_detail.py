@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import NotFound
 from soleflip.domain.fees import PayoutEstimate, estimate_payout
+from soleflip.domain.pricing import Acting
 from soleflip.models import (
     Item,
     ListingChange,
@@ -24,8 +25,9 @@ from soleflip.models import (
     StockxListing,
     StockxOrder,
 )
-from soleflip.services import listing_overview, listings, settings
+from soleflip.services import listing_overview, listings, pricing_rules, settings
 from soleflip.services.listing_overview import Line
+from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.settings import FeeSettings, Thresholds
 
 MOST_POINTS = 400
@@ -55,6 +57,12 @@ class Detail:
     changes: Sequence[ListingChange]
     refusals: Sequence[RunLine]
     order: StockxOrder | None
+    rulebook: Rulebook
+
+    def acting(self, strategy: str | None = None) -> Acting:
+        """Return the settings and guard rails that act on this listing, by its strategy or by another."""
+        brand = self.listing.product.brand
+        return self.rulebook.acting(brand.key if brand else None, self.listing, strategy=strategy)
 
     @property
     def cost_is_open(self) -> bool:
@@ -89,6 +97,7 @@ def detail(session: Session, listing_id: UUID, now: datetime) -> Detail:
         changes=_under_way(session, listing_id),
         refusals=_refusals(session, listing_id),
         order=_order(session, listing_id),
+        rulebook=pricing_rules.load(session),
     )
 
 

@@ -117,6 +117,7 @@ def _take_unknown(session: Session, entry: ListingEntry, work: Work, now: dateti
         original_ask_price=entry.amount,
         status="submitting",
         strategy="hold",
+        strategy_from="listing",
         created_from="sync",
         outside_change="Made outside SoleFlip; its item and cost are unknown.",
         created_at=entry.created_at,

@@ -17,7 +17,7 @@ from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.listings import LIVE_STATES, check_ask, check_move
 from soleflip.domain.money import percent
 from soleflip.models import AuditEntry, Item, ListingMove, PricingHistory, StockxListing
-from soleflip.services import settings, stock
+from soleflip.services import pricing_rules, settings, stock
 from soleflip.services.settings import FeeSettings
 
 ITEM_STATE = {"active": "listed", "inactive": "reserved", "sold": "sold"}
@@ -99,16 +99,19 @@ def floor_of(cost: Decimal | None, fees: FeeSchedule, guards: pricing.GuardSetti
     return pricing.floor(cost, fees, guards)
 
 
-def outgoing_ask(session: Session, listing: StockxListing, amount: Decimal) -> Decimal:
+def outgoing_ask(
+    session: Session, listing: StockxListing, amount: Decimal, rulebook: pricing_rules.Rulebook | None = None
+) -> Decimal:
     """Return the amount as it may be sent for this listing: the one gate before StockX.
 
-    The floor is worked out now, from the item's cost of now. Raises BelowFloor, CostUnknown or InvalidInput.
+    The floor is worked out now, from the item's cost of now and the guard rails that act on this listing; whoever
+    asks for many passes the `rulebook`. Raises BelowFloor, CostUnknown or InvalidInput.
     """
     cost = listing.buy_price
     if listing.item_id is not None:
         cost = session.scalar(select(Item.cost).where(Item.id == listing.item_id))
     fees = settings.load(session, FeeSettings).schedule()
-    floor = floor_of(cost, fees, settings.load_guards(session))
+    floor = floor_of(cost, fees, pricing_rules.guards_of(session, listing, rulebook))
     listing.floor_price = floor
     listing.buy_price = cost
     return check_ask(amount, floor, cost_unknown_accepted=listing.cost_unknown_accepted)
@@ -169,13 +172,15 @@ def accept_unknown_cost(session: Session, listing_id: UUID, *, actor: str) -> No
 def set_strategy(
     session: Session, listing_ids: Sequence[UUID], strategy: str, values: dict[str, Any], *, actor: str
 ) -> int:
-    """Give listings another strategy with its settings; returns how many; raises InvalidInput for unknown ones."""
-    chosen = pricing.strategy_named(strategy)
-    read = pricing.written(pricing.read_settings(chosen.settings_type, values))
+    """Give listings a strategy of their own; blank settings come from tag, brand or default; returns how many.
+
+    Raises InvalidInput for unknown ones.
+    """
+    read = pricing_rules.checked(pricing.strategy_named(strategy).settings_type, values)
     changed = session.execute(
         update(StockxListing)
         .where(StockxListing.id.in_(listing_ids), StockxListing.status.in_(LIVE_STATES))
-        .values(strategy=strategy, strategy_settings=read)
+        .values(strategy=strategy, strategy_settings=read, strategy_from="listing")
         .returning(StockxListing.id)
     ).all()
     session.add(

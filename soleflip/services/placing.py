@@ -30,7 +30,8 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
     run = runs.start(session, "list", actor=actor, total=shown.pairs)
     items = _take_items(session, rows)
     listings = [
-        _listing(row, item_id, run.id, shown.strategy, created_from, now, days)
+        _listing(row, item_id, run.id, created_from, now, days)
+        | {"strategy_from": "rules" if shown.by_rules else "listing"}
         for row in rows
         for item_id in items[row.source]
     ]
@@ -83,7 +84,7 @@ def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, list[UUI
 
 
 def _listing(
-    row: AskRow, item_id: UUID, run_id: UUID, strategy: str, created_from: str, now: datetime, days: int
+    row: AskRow, item_id: UUID, run_id: UUID, created_from: str, now: datetime, days: int
 ) -> dict[str, object]:
     """Return the columns of a pending listing; whole days of life, as the operator set."""
     return {
@@ -107,7 +108,7 @@ def _listing(
         "current_highest_bid": row.highest_bid,
         "source_opportunity_id": row.opportunity_id,
         "created_from": created_from,
-        "strategy": strategy,
+        "strategy": row.strategy,
         "strategy_settings": {},
         "run_id": run_id,
         "created_at": now,

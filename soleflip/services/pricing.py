@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Integer, func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
@@ -29,7 +29,7 @@ from soleflip.models import (
     RunLine,
     StockxListing,
 )
-from soleflip.services import change_batches, changes, market, runs, settings
+from soleflip.services import change_batches, changes, market, pricing_rules, runs, settings
 from soleflip.services.changes import Wish
 from soleflip.services.market_memory import NOTHING, as_quote, recall
 from soleflip.services.runs import Books, Work
@@ -86,7 +86,7 @@ def _selection(work: Work) -> list[UUID]:
 def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
     """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each."""
     with work.transaction() as session:
-        limit = work.clock() - timedelta(minutes=settings.load_guards(session).max_age_minutes / 2)
+        limit = work.clock() - timedelta(minutes=_shortest_age(session, listing_ids) / 2)
         stale = session.execute(
             select(Product.id, Product.stockx_product_id)
             .where(
@@ -101,23 +101,31 @@ def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
         market.fetch_quotes(work, product_id, stockx_id or "", Lane.HOT)
 
 
+def _shortest_age(session: Session, listing_ids: Sequence[UUID]) -> int:
+    """Return the smallest age in minutes that a rule of tag, brand or default, or one of these listings, allows."""
+    own = select(func.min(StockxListing.guards["max_age_minutes"].astext.cast(Integer)))
+    shortest = session.scalar(own.where(StockxListing.id.in_(listing_ids)))
+    return min(pricing_rules.load(session).shortest_quote_age, shortest or 1_000_000)
+
+
 def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
     """Decide about one chunk of listings from what the database knows."""
     now = work.clock()
     with work.transaction() as session:
-        guards = settings.load_guards(session)
+        rulebook = pricing_rules.load(session)
         fees = settings.load(session, FeeSettings).schedule()
-        for listing, given in facts(session, listing_ids, fees, now, work.books):
-            strategy = work.params.get("strategy")
-            values = {} if strategy else listing.strategy_settings
-            decision = pricing.decide(strategy or listing.strategy, values, given, guards)
+        found = list(facts(session, listing_ids, fees, now, work.books))
+        brands = pricing_rules.brands_of(session, {listing.product_id for listing, _ in found})
+        for listing, given in found:
+            rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
+            decision = pricing.decide(rule.strategy, rule.settings.values, given, rule.guards)
             tally.looked_at += 1
             listing.floor_price = decision.floor
             if given.quote is not None:
                 listing.current_lowest_ask = given.quote.lowest_ask
                 listing.current_highest_bid = given.quote.highest_bid
             if decision.kind == "change" and decision.ask is not None:
-                tally.wishes.append(_wish(listing, strategy or listing.strategy, decision))
+                tally.wishes.append(_wish(listing, rule.strategy, decision))
             elif decision.kind == "keep":
                 tally.kept += 1
             else:

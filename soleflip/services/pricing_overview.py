@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,8 +16,9 @@ from soleflip.domain.analytics import Figures, Period
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import cents, percent
 from soleflip.domain.pricing import GuardSettings, Strategy
-from soleflip.models import ListingChange, PricingHistory, Run, StockxListing, StockxOrder
-from soleflip.services import analytics, proposals, runs, settings
+from soleflip.models import Brand, ListingChange, PricingHistory, PricingRule, Run, StockxListing, StockxOrder
+from soleflip.services import analytics, pricing_rules, proposals, runs, settings
+from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Books
 from soleflip.services.settings import PricingSettings
 
@@ -62,11 +63,16 @@ class PricingView:
     proposals: Sequence[ListingChange]
     runs: Sequence[Run]
     active: int
+    rules: Sequence[PricingRule]
+    live_by_rule: Mapping[tuple[str, str], int]
+    names: Sequence[str]
+    rulebook: Rulebook
 
 
 def view(session: Session, books: Books, now: datetime) -> PricingView:
     """Return what the Pricing page shows."""
     results = _results(session, books, now)
+    live = pricing_rules.counts(session)
     return PricingView(
         results=results,
         defaults=settings.load(session, PricingSettings),
@@ -74,7 +80,18 @@ def view(session: Session, books: Books, now: datetime) -> PricingView:
         proposals=proposals.waiting(session),
         runs=runs.latest(session, kind="reprice"),
         active=session.scalar(select(func.count()).where(StockxListing.status == "active")) or 0,
+        rules=pricing_rules.stored(session),
+        live_by_rule=live,
+        names=_names(session, live),
+        rulebook=pricing_rules.load(session),
     )
+
+
+def _names(session: Session, live: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return the names that a rule can be made for: brands with live listings, and tags in use."""
+    keys = [key for scope, key in live if scope == "brand"]
+    brands = session.scalars(select(Brand.name).where(Brand.key.in_(keys)).order_by(Brand.name)).all()
+    return [*brands, *sorted(key for scope, key in live if scope == "tag")]
 
 
 def _results(session: Session, books: Books, now: datetime) -> list[StrategyResult]:

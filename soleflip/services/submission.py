@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput, Refused, RetryLater
 from soleflip.models import StockxBatch, StockxListing
-from soleflip.services import automation, listings
+from soleflip.services import automation, listings, pricing_rules
+from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.reconciliation import Unsettled, reconcile
 from soleflip.services.runs import Cancelled, Work
 from soleflip.stockx import Ambiguous, BatchStatus, CreateBatchItem, CreateItem, Lane, StockXRefused
@@ -112,8 +113,9 @@ def _claim(work: Work, size: int) -> Claim | None:
         session.flush()
         claimed: list[UUID] = []
         items: list[CreateItem] = []
+        rulebook = pricing_rules.load(session)
         for row in rows:
-            item = _item(session, row, work, now)
+            item = _item(session, row, work, now, rulebook)
             if item is not None:
                 row.batch_id, row.claimed_at = batch.id, now
                 listings.move(session, row, "submitting", cause="Sent to StockX.", actor=work.actor, now=now)
@@ -123,10 +125,10 @@ def _claim(work: Work, size: int) -> Claim | None:
         return Claim(batch.id, tuple(claimed), tuple(items))
 
 
-def _item(session: Session, row: StockxListing, work: Work, now: datetime) -> CreateItem | None:
+def _item(session: Session, row: StockxListing, work: Work, now: datetime, rulebook: Rulebook) -> CreateItem | None:
     """Return what is sent for a row; a row that the gate refuses fails with the gate's sentence."""
     try:
-        amount = listings.outgoing_ask(session, row, row.ask_price)
+        amount = listings.outgoing_ask(session, row, row.ask_price, rulebook)
         return CreateItem(
             variant_id=row.variant_id or "",
             amount=amount,

@@ -15,7 +15,7 @@ from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import HUNDRED, whole_up
 from soleflip.models import Item, Run, RunLine, StockxListing
-from soleflip.services import changes, listings, runs, settings, stock, submission
+from soleflip.services import changes, listings, pricing_rules, runs, settings, stock, submission
 from soleflip.services.changes import Asked, Wish
 from soleflip.services.settings import FeeSettings
 
@@ -133,7 +133,7 @@ def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> 
     if listing is not None:
         fees = settings.load(session, FeeSettings).schedule()
         listing.buy_price = cost
-        listing.floor_price = listings.floor_of(cost, fees, settings.load_guards(session))
+        listing.floor_price = listings.floor_of(cost, fees, pricing_rules.guards_of(session, listing))
         listings.price_listing(listing, listing.ask_price, fees)
         session.flush()
     return item

@@ -29,7 +29,7 @@ from soleflip.services.listing_query import ListingFilter
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.web import price_chart
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import StrategyForm, setting_fields
+from soleflip.web.pricing_forms import StrategyForm, own_fields
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("listings", __name__, url_prefix="/listings")
@@ -193,10 +193,19 @@ def _show(
     view = listing_detail.detail(g.session, listing_id, now())
     chosen = pricing.strategy_named(strategy or request.args.get("strategy") or view.listing.strategy)
     stored = view.listing.strategy_settings if chosen.name == view.listing.strategy else {}
-    form = StrategyForm(chosen, setting_fields(chosen.settings_type, typed or stored, error, prefix="strategy-"))
+    acting, named = view.acting(), view.acting(chosen.name).settings
+    fields = own_fields(chosen.settings_type, typed or stored, named.values, named.acts, error, prefix="strategy-")
+    rails = own_fields(
+        pricing.GuardSettings,
+        view.listing.guards,
+        pricing.written(acting.guards),
+        acting.guard_layers,
+        prefix="guard-",
+    )
     chart = price_chart.option(view)
     full, fragment = "listings/show.html", "listings/_strategy.html"
-    return page(full, fragment, status=status, view=view, form=form, chart=chart, words=WORDS, strategies=_strategies())
+    more = {"form": StrategyForm(chosen, fields), "rails": rails, "acting": acting, "strategies": _strategies()}
+    return page(full, fragment, status=status, view=view, chart=chart, words=WORDS, **more)
 
 
 def _start(kind: str, **params: object) -> Response:

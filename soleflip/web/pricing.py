@@ -7,15 +7,19 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.pricing import GuardSettings, strategy_named, written
+from soleflip.domain.pricing import STRATEGIES, GuardSettings, strategy_named, written
 from soleflip.services import pricing_overview, proposals, settings
+from soleflip.services.pricing_overview import PricingView
+from soleflip.services.pricing_rules import refresh
 from soleflip.services.settings import PricingSettings
+from soleflip.web import pricing_rules
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import setting_fields
+from soleflip.web.pricing_forms import StrategyForm, own_fields, setting_fields
 from soleflip.web.settings_texts import REPRICING
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("pricing", __name__, url_prefix="/pricing")
+bp.register_blueprint(pricing_rules.bp)
 
 MODES: dict[str, dict[str, bool]] = {"now": {}, "dry_run": {"dry_run": True}, "approve": {"approve": True}}
 
@@ -58,7 +62,8 @@ def defaults() -> Response:
         settings.save(g.session, PricingSettings, request.form.to_dict(), actor=actor())
     except InvalidInput as error:
         return _show(status=422, defaults_error=error)
-    flash("Saved. New listings use it from now on.", "success")
+    refresh(g.session)
+    flash("Saved. It acts wherever no rule and no listing says otherwise.", "success")
     return go(url_for("pricing.index", _anchor="defaults"))
 
 
@@ -99,9 +104,20 @@ def _show(
         fields=fields,
         enough=pricing_overview.ENOUGH,
         repricing=REPRICING,
+        strategies=[(each.name, each.label) for each in STRATEGIES.values()],
+        default_form=_default_form(view),
         guards_error=guards_error,
         defaults_error=defaults_error,
     )
+
+
+def _default_form(view: PricingView) -> StrategyForm:
+    """Return the form of a strategy's settings by default: those of the strategy looked at."""
+    default = view.rulebook.default
+    looked_at = request.args.get("settings")
+    chosen = STRATEGIES[looked_at if looked_at in STRATEGIES else str(default.strategy)]
+    own = default.strategy_settings.get(chosen.name, {})
+    return StrategyForm(chosen, own_fields(chosen.settings_type, own, own, {}, prefix="default-"))
 
 
 def _ids() -> list[UUID]:

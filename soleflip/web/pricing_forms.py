@@ -13,16 +13,22 @@ from soleflip.domain.pricing import SettingField
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting as the page shows it: what it is, the text in it, and what was wrong with that."""
+    """One setting as the page shows it: what it is, the text in it, and what was wrong with that.
+
+    `acts` says what acts now and by whose word; a field that has it may stay blank: then the next layer decides.
+    """
 
     spec: SettingField
     id: str
     value: Any
     errors: tuple[str, ...] = ()
+    acts: str | None = None
 
     @property
     def choices(self) -> list[tuple[str, str]]:
         """What may be chosen, with its words."""
+        if self.spec.kind == "flag":
+            return [("True", "Yes"), ("False", "No")]
         return [(each, each.replace("_", " ").capitalize()) for each in self.spec.choices]
 
     @property
@@ -44,11 +50,28 @@ def setting_fields(
 ) -> list[Field]:
     """Make the fields of a settings class with their values; what is not stored shows its default."""
     return [
-        Field(
-            spec=spec,
-            id=prefix + spec.name,
-            value=values.get(spec.name, spec.default),
-            errors=(str(error),) if error is not None and error.field == spec.name else (),
-        )
+        Field(spec, prefix + spec.name, values.get(spec.name, spec.default), _errors(spec, error))
         for spec in pricing.describe(settings_type)
     ]
+
+
+def own_fields(
+    settings_type: type[Any],
+    own: Mapping[str, Any],
+    acting: Mapping[str, Any],
+    layers: Mapping[str, str],
+    error: InvalidInput | None = None,
+    prefix: str = "",
+) -> list[Field]:
+    """Make the fields of one layer: its own values, and what acts now with the name of the layer that says so."""
+    fields = []
+    for spec in pricing.describe(settings_type):
+        value = acting.get(spec.name, spec.default)
+        shown = "not set" if value is None else str(value).replace("_", " ")
+        acts = f"Acts: {shown}, by {layers.get(spec.name, 'the default')}"
+        fields.append(Field(spec, prefix + spec.name, own.get(spec.name), _errors(spec, error), acts))
+    return fields
+
+
+def _errors(spec: SettingField, error: InvalidInput | None) -> tuple[str, ...]:
+    return (str(error),) if error is not None and error.field == spec.name else ()

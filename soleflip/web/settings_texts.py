@@ -76,8 +76,8 @@ TEXTS: dict[str, dict[str, Text]] = {
     },
     "pricing": {
         "strategy": Text(
-            "Strategy of new listings",
-            "A listing can have its own.",
+            "Strategy by default",
+            "A brand, a tag and a listing can have their own.",
             choices=tuple((name, strategy.label) for name, strategy in STRATEGIES.items()),
         ),
         "expires_after_days": Text("Asks end after", "Live asks are renewed before.", "days"),

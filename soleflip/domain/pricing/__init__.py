@@ -18,6 +18,7 @@ from soleflip.domain.pricing import earning, strategies
 from soleflip.domain.pricing.decision import judge
 from soleflip.domain.pricing.facts import Decision, PastChange, PricingInput, Proposal, Quote
 from soleflip.domain.pricing.guards import GuardSettings, floor
+from soleflip.domain.pricing.layers import Acting, Rule, acting
 from soleflip.domain.pricing.sales import OtherSizes, PastSale, ProductSales
 from soleflip.domain.pricing.settings import (
     Cascade,
@@ -31,6 +32,7 @@ from soleflip.domain.pricing.settings import (
 
 __all__ = [
     "STRATEGIES",
+    "Acting",
     "Cascade",
     "Decision",
     "GuardSettings",
@@ -42,8 +44,10 @@ __all__ = [
     "ProductSales",
     "Proposal",
     "Quote",
+    "Rule",
     "SettingField",
     "Strategy",
+    "acting",
     "cascade",
     "decide",
     "describe",
