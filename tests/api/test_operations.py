@@ -110,9 +110,9 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "import_past", "", form(COSTS, kind="costs", dry_run="true")
     yield "list_runs", "?state=failed", {}
     yield "show_run", world.run_id[1], {}
-    yield "retry_run", f"{world.run_id[1]}/retry", {}
-    yield "go_on_with_run", f"{world.run_id[1]}/go-on", {}
-    yield "cancel_run", f"{world.run_id[1]}/cancel", {}
+    yield "retry_run", f"{world.run_id[0]}/retry", {}
+    yield "go_on_with_run", f"{world.run_id[0]}/go-on", {}
+    yield "cancel_run", f"{world.run_id[0]}/cancel", {}
     yield "undo_run", f"{world.run_id[3]}/undo", {}
     yield "monitor", "", {}
     yield "start_now", "", {"json": {"kind": "quotes"}}
