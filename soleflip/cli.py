@@ -22,7 +22,7 @@ from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
 from soleflip.runtime import Runtime
-from soleflip.services import accounts, automation, costs, feeds, replay, reports
+from soleflip.services import accounts, automation, costs, feeds, replay, reports, sales_files
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +35,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def install(app: Flask) -> None:
     """Register all commands on the application."""
-    for command in (import_feed, import_report, import_costs, replay_command, stop, resume):
+    for command in (import_feed, import_report, import_costs, import_sales, replay_command, stop, resume):
         app.cli.add_command(command)
     app.cli.add_command(operator)
     app.cli.add_command(sandbox_group)
@@ -111,6 +111,8 @@ def seed_sandbox(feed: Path | None, first: bool) -> None:
         report = asdict(sandbox.seed_world(source, _world()))
     except sandbox.StoreUnusable:
         report = _teach_running(source)
+    if not report["products"]:
+        raise click.ClickException(f"{source.name} is no shop feed: not one product was found in it.")
     click.echo(f"The world learnt {report['new_products']} products in {report['new_variants']} sizes.")
 
 
@@ -173,6 +175,23 @@ def import_costs(file: Path, dry_run: bool, out: Path | None) -> None:
         result = costs.import_costs(session, stream, dry_run=dry_run, now=runtime.clock(), books=runtime.books)
     _write_json(out, result.as_json())
     click.echo(result.sentence)
+
+
+@click.command("import-sales")
+@click.argument("file", type=EXISTING)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@with_appcontext
+@plainly
+def import_sales(file: Path, out: Path | None) -> None:
+    """Import past sales as market memory for strategies; needs the database only."""
+    runtime = _runtime()
+    with database(), file.open("rb") as stream, runtime.transaction() as session:
+        today = runtime.clock().date()
+        result = sales_files.import_sales(session, stream, currency=runtime.books.currency, today=today)
+    _write_json(out, result.as_json())
+    click.echo(result.sentence)
+    for refusal in result.refusals[:20]:
+        click.echo(f"  line {refusal.line}: {refusal.reason}")
 
 
 @click.command("replay")
