@@ -6,7 +6,7 @@ A working paper, no advice: it shows the sums an accountant starts from, with th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -151,6 +151,11 @@ class Totals:
         else:
             self.cost += booked.cost
             self.profit += taxed.profit or ZERO
+
+    def join(self, other: Totals) -> None:
+        """Take the rows of other totals in."""
+        for found in fields(self):
+            setattr(self, found.name, getattr(self, found.name) + getattr(other, found.name))
 
 
 @dataclass(slots=True)

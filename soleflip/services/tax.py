@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.tax import Meter, Report, thresholds_of
 from soleflip.models import LedgerEntry
-from soleflip.services import rates, settings
+from soleflip.services import rates, settings, tax_rows, tax_totals
 from soleflip.services.runs import Books
 from soleflip.services.settings import VatSettings
-from soleflip.services.tax_rows import TaxRow, rows
+from soleflip.services.tax_rows import TaxRow
+from soleflip.services.tax_span import Span
 
+MISSING = 10
 TREATMENT_OF_SETTING = {"small_business": "small_business", "margin_scheme": "margin_scheme"}
 
 
@@ -26,34 +28,29 @@ def default_treatment(session: Session) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaxYear:
-    """A year's totals with its first rows, and the first of those that lack documents."""
+    """A year's totals with a page of its rows, the next page's cursor, and the first rows that lack papers."""
 
     report: Report
     rows: list[TaxRow]
+    next: str | None
     missing: list[TaxRow]
 
 
-def overview(
-    session: Session, year: int, treatment: str, books: Books, basis: str = "sale", *, count: int = 25
-) -> TaxYear:
-    """Return a year's totals and first rows, read in one pass."""
-    found = TaxYear(Report(year, treatment, books.currency), [], [])
-    for row in rows(session, year, treatment, books, basis):
-        count_in(found.report, row)
-        if len(found.rows) < count:
-            found.rows.append(row)
-        if len(found.missing) < count and row.missing:
-            found.missing.append(row)
-    return found
+def overview(session: Session, span: Span, *, after: str | None = None, only_missing: bool = False) -> TaxYear:
+    """Return a year's totals, summed by the database, and a page of its rows; raises InvalidInput for a bad cursor."""
+    found = tax_totals.report(session, span)
+    rows, following = tax_rows.page(session, span, after=after, only_missing=only_missing)
+    missing = tax_rows.page(session, span, only_missing=True, count=MISSING)[0] if found.missing else []
+    return TaxYear(found, rows, following, missing)
 
 
 def report(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Report:
     """Return a year's totals."""
-    return overview(session, year, treatment, books, basis, count=0).report
+    return tax_totals.report(session, Span(year, treatment, books, basis))
 
 
 def count_in(found: Report, row: TaxRow) -> None:
-    """Take one row into a report's totals: the one place where exports and pages add up."""
+    """Take one row into a report's totals: so the files add up what they write; pages ask `report`, and both agree."""
     found.add(row.local_day, row.booked, row.taxed, row.fees, row.counterparty_vat_id)
     found.missing += bool(row.missing)
 
@@ -76,6 +73,9 @@ def meters(found: Report, now: datetime) -> list[Meter]:
         amount = total.payout if threshold.measure == "payout" else total.price
         if found.currency != threshold.currency:
             day = min(date(found.year, 12, 31), now.date())
-            amount *= rates.rate(found.currency, threshold.currency, day).value
+            rate = rates.known(found.currency, threshold.currency, day)
+            if rate is None:
+                continue
+            amount *= rate.value
         result.append(Meter(threshold, amount.quantize(Decimal("0.01")), total.sales - total.reversals))
     return result

@@ -14,7 +14,7 @@ from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 from sqlalchemy.orm import Session
 
 from soleflip.domain.tax import Report, Totals, treatment_of
-from soleflip.services import tax, tax_rows
+from soleflip.services import tax, tax_rows, tax_span
 from soleflip.services.exports import Cell, csv_lines
 from soleflip.services.runs import Books
 from soleflip.services.tax_rows import TaxRow
@@ -239,7 +239,7 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
     pdf.set_creation_date(datetime(year, 12, 31, tzinfo=books.timezone))
     pdf.add_page()
     pdf.words(PAPER)
-    pdf.words(f"Counted by: {tax_rows.BASES[basis].lower()}, time zone {books.timezone.key}.")
+    pdf.words(f"Counted by: {tax_span.BASES[basis].lower()}, time zone {books.timezone.key}.")
     pdf.words(treatment_of(treatment).rule)
     blocks: list[list[list[Cell]]] = [[]]
     for cells, is_head in list(_totals_table(found))[4:]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -12,24 +12,21 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Numeric, Select, String, case, cast, func, literal, select, text
+from sqlalchemy import Select, String, cast, func, literal, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from soleflip.domain.analytics import bounds
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import UNEXPLAINED, kind_of
-from soleflip.domain.tax import Booked, Taxed, tax, treatment_of, year_bounds
+from soleflip.domain.tax import Booked, Taxed, tax
 from soleflip.models import Item, LedgerEntry, Purchase, StockxOrder
 from soleflip.services import settings
 from soleflip.services.runs import Books
 from soleflip.services.settings import VatSettings
+from soleflip.services.tax_span import SUBJECT, SUMS, Span, lacks_papers, with_papers
 
 CHUNK = 500
-BASES = {"sale": "Day of sale", "payout": "Day of payout"}
-"""What decides in which year a sale counts. Reversals, penalties and write-offs count when they happened."""
-LATEST_PAYOUT = timedelta(days=366)
 
 
 class Facts(Protocol):
@@ -73,6 +70,7 @@ class TaxRow:
     original_currency: str
     order_id: UUID | None
     item_id: UUID | None
+    late_rate: bool
     facts: Facts
 
     @property
@@ -110,6 +108,7 @@ class TaxRow:
             "purchase date": bool(facts.purchased_on),
             "supplier": bool(facts.supplier),
             "purchase document": bool(facts.document),
+            "exchange rate of the day": not self.late_rate,
         }
         if self.treatment == "intra_eu":
             wanted["buyer's VAT number"] = bool(self.counterparty_vat_id)
@@ -117,11 +116,25 @@ class TaxRow:
         return [name for name, known in wanted.items() if not known]
 
 
-def basis_of(name: str) -> str:
-    """Return a known basis; raises InvalidInput."""
-    if name not in BASES:
-        raise InvalidInput(f"{name!r} is no basis: {', '.join(BASES)}.", field="basis")
-    return name
+def _listed(column: Any) -> Any:
+    return func.array_agg(aggregate_order_by(column, LedgerEntry.id))
+
+
+_IS_FEE = LedgerEntry.kind == "adjustment"
+_DETAILS = (
+    func.max(cast(LedgerEntry.item_id, String)).label("item"),
+    func.sum(LedgerEntry.amount).filter(LedgerEntry.kind == "sale").label("original_price"),
+    func.max(LedgerEntry.currency).filter(LedgerEntry.kind != "cost").label("original_currency"),
+    func.max(LedgerEntry.currency).label("any_currency"),
+    _listed(LedgerEntry.id).label("ids"),
+    _listed(LedgerEntry.reverses_id).label("reverses"),
+    _listed(LedgerEntry.kind).label("kinds"),
+    _listed(LedgerEntry.name).filter(_IS_FEE).label("fee_names"),
+    _listed(LedgerEntry.books_amount).filter(_IS_FEE).label("fee_amounts"),
+    _listed(LedgerEntry.rate).label("rates"),
+    _listed(LedgerEntry.rate_source).label("rate_sources"),
+    _listed(LedgerEntry.rate_date).label("rate_dates"),
+)
 
 
 def rows(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Iterator[TaxRow]:
@@ -129,71 +142,59 @@ def rows(session: Session, year: int, treatment: str, books: Books, basis: str =
 
     By `basis` a sale counts on the day of sale or, as cash accounting has it, on the day of its payout.
     """
-    treatment_of(treatment)
-    basis_of(basis)
-    vat_rate = settings.load(session, VatSettings).rate
-    start, end = bounds(*year_bounds(year), books.timezone)
-    query = _grouped(start, end, books.currency, basis).execution_options(yield_per=CHUNK)
+    span = Span(year, treatment, books, basis)
+    query = _ordered(span).execution_options(yield_per=CHUNK)
     groups = iter(session.execute(query))
+    vat_rate = settings.load(session, VatSettings).rate
     while chunk := list(islice(groups, CHUNK)):
-        facts = _facts(session, chunk)
-        for group in chunk:
-            row = _row(group, facts.get(group.order_id or group.item_id, _UNKNOWN), treatment, vat_rate, books)
-            if row is not None:
-                yield row
+        yield from _made(session, chunk, span, vat_rate)
 
 
-def _grouped(start: datetime, end: datetime, currency: str, basis: str) -> Select[Any]:
-    """Select the year's entries, those that an order, or an unsold item, has at one moment in one row."""
-    entry = LedgerEntry
-    counted_at: Any = entry.booked_at
-    if basis == "payout":
-        is_sale = entry.booked_at == StockxOrder.sold_at
-        counted_at = case((is_sale, func.coalesce(StockxOrder.paid_at, entry.booked_at)), else_=entry.booked_at)
-    subject = case((entry.order_id.is_(None), entry.item_id))
-    sign = case((entry.reverses_id.is_(None), 1), else_=-1)
+def page(
+    session: Session, span: Span, *, after: str | None = None, only_missing: bool = False, count: int = 50
+) -> tuple[list[TaxRow], str | None]:
+    """Return a page of a year's rows by time, and the cursor of the next one; `only_missing`: those that lack papers.
 
-    def amount(*kinds: str) -> Any:
-        return func.coalesce(func.sum(entry.books_amount).filter(entry.kind.in_(kinds)), literal(ZERO, Numeric))
+    Raises InvalidInput for a cursor that can't be read.
+    """
+    query = _ordered(span).limit(count + 1)
+    if after:
+        query = query.where(tuple_(span.counted_at, LedgerEntry.booked_at, _KEY) > _read_cursor(after))
+    if only_missing:
+        lacking = with_papers(select(StockxOrder.id)).where(lacks_papers(span.treatment))
+        sales, costs, late = SUMS[0].element, SUMS[1].element, SUMS[6].element
+        query = query.having(sales > 0, or_(sales != costs, late, LedgerEntry.order_id.in_(lacking)))
+    groups = session.execute(query).all()
+    found = list(_made(session, groups[:count], span, settings.load(session, VatSettings).rate))
+    last = groups[count - 1] if len(groups) > count else None
+    if last is None:
+        return found, None
+    return found, f"{last.counted_at.isoformat()}~{last.booked_at.isoformat()}~{last.order_id or last.item_id}"
 
-    def count(kind: str) -> Any:
-        return func.coalesce(func.sum(sign).filter(entry.kind == kind), 0)
 
-    def listed(column: Any) -> Any:
-        return func.array_agg(aggregate_order_by(column, entry.id))
+_KEY = func.coalesce(LedgerEntry.order_id, LedgerEntry.item_id)
 
-    fee = entry.kind == "adjustment"
-    query = (
-        select(
-            entry.booked_at,
-            counted_at.label("counted_at"),
-            entry.order_id,
-            func.max(cast(entry.item_id, String)).label("item"),
-            subject.label("item_id"),
-            count("sale").label("sales"),
-            count("cost").label("costs"),
-            amount("sale").label("price"),
-            amount("adjustment").label("fees"),
-            amount("cost").label("cost"),
-            amount("penalty", "write_off").label("other"),
-            func.sum(entry.amount).filter(entry.kind == "sale").label("original_price"),
-            func.max(entry.currency).filter(entry.kind != "cost").label("original_currency"),
-            func.max(entry.currency).label("any_currency"),
-            listed(entry.id).label("ids"),
-            listed(entry.reverses_id).label("reverses"),
-            listed(entry.kind).label("kinds"),
-            listed(entry.name).filter(fee).label("fee_names"),
-            listed(entry.books_amount).filter(fee).label("fee_amounts"),
-            listed(entry.rate).label("rates"),
-            listed(entry.rate_source).label("rate_sources"),
-            listed(entry.rate_date).label("rate_dates"),
-        )
-        .where(entry.booked_at >= start - LATEST_PAYOUT, entry.booked_at < end, entry.books_currency == currency)
-        .where(counted_at >= start, counted_at < end)
-        .group_by(entry.booked_at, text("counted_at"), entry.order_id, subject)
-        .order_by(text("counted_at"), entry.order_id, subject)
-    )
-    return query if basis == "sale" else query.outerjoin(StockxOrder, StockxOrder.id == entry.order_id)
+
+def _ordered(span: Span) -> Select[Any]:
+    key = func.coalesce(LedgerEntry.order_id, SUBJECT)
+    return span.grouped(*_DETAILS).order_by(text("counted_at"), LedgerEntry.booked_at, key)
+
+
+def _read_cursor(after: str) -> tuple[datetime, datetime, UUID]:
+    try:
+        counted, booked, key = after.split("~")
+        return datetime.fromisoformat(counted), datetime.fromisoformat(booked), UUID(key)
+    except ValueError:
+        raise InvalidInput("This page's address is damaged. Go back to the first page.", field="after") from None
+
+
+def _made(session: Session, groups: Sequence[Any], span: Span, vat_rate: Decimal) -> Iterator[TaxRow]:
+    facts = _facts(session, groups)
+    for group in groups:
+        found = facts.get(group.order_id or group.item_id, _UNKNOWN)
+        row = _row(group, found, span.treatment, vat_rate, span.books)
+        if row is not None:
+            yield row
 
 
 _FACTS = (
@@ -219,13 +220,7 @@ def _facts(session: Session, groups: Sequence[Any]) -> dict[UUID, Any]:
     """What is known of the orders of some rows, and of the items of rows without an order."""
     order_ids = {group.order_id for group in groups} - {None}
     item_ids = {group.item_id for group in groups} - {None}
-    of_orders = (
-        select(StockxOrder.id, *_FACTS)
-        .select_from(StockxOrder)
-        .outerjoin(Item, Item.id == StockxOrder.item_id)
-        .outerjoin(Purchase, Purchase.id == Item.purchase_id)
-        .where(StockxOrder.id.in_(order_ids))
-    )
+    of_orders = with_papers(select(StockxOrder.id, *_FACTS)).where(StockxOrder.id.in_(order_ids))
     found = {row.id: row for row in session.execute(of_orders)}
     if item_ids:
         of_items = (
@@ -241,12 +236,12 @@ def _facts(session: Session, groups: Sequence[Any]) -> dict[UUID, Any]:
 
 def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books) -> TaxRow | None:
     """Make a row of what stands in the books of one order at one moment; None when it cancels out."""
-    if group.sales == 0 and not group.other:
+    if not (group.sales or group.price or group.fees or group.cost or group.other):
         return None
     booked = Booked(
         price=group.price,
         fees=group.fees,
-        cost=-group.cost if group.costs == group.sales else None,
+        cost=-group.cost if group.costs == group.sales or not group.sales else None,
         other=group.other,
         is_reversal=group.sales < 0,
     )
@@ -271,6 +266,7 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
         original_currency=group.original_currency or group.any_currency,
         order_id=group.order_id,
         item_id=UUID(group.item) if group.item else None,
+        late_rate=group.late_rate,
         facts=facts,
     )
 

@@ -12,9 +12,10 @@ from flask import Blueprint, Response, flash, g, request, send_file, stream_with
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.tax import TREATMENTS, treatment_of, year_bounds
-from soleflip.services import costs, fees, reports, tax, tax_files, tax_rows
+from soleflip.services import costs, fees, reports, tax, tax_files, tax_span
 from soleflip.services.costs import CostsResult
 from soleflip.services.reports import ReportResult
+from soleflip.services.tax_span import Span
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime
 
@@ -33,7 +34,9 @@ def index() -> Response:
     year_bounds(year)
     treatment = request.args.get("treatment") or tax.default_treatment(g.session)
     basis = request.args.get("basis") or "sale"
-    found = tax.overview(g.session, year, treatment, books, basis)
+    only_missing = request.args.get("show") == "missing"
+    span = Span(year, treatment, books, basis)
+    found = tax.overview(g.session, span, after=request.args.get("after"), only_missing=only_missing)
     return page(
         "tax/page.html",
         "tax/_report.html",
@@ -41,9 +44,11 @@ def index() -> Response:
         treatment=treatment_of(treatment),
         treatments=TREATMENTS,
         basis=basis,
-        bases=tax_rows.BASES,
+        bases=tax_span.BASES,
         years=sorted({*years, year}, reverse=True),
         rows=found.rows,
+        next=found.next,
+        only_missing=only_missing,
         missing=found.missing,
         meters=tax.meters(found.report, now()),
         level=fees.seller_level(g.session, books, now()),
@@ -142,7 +147,7 @@ def _asked(year: int) -> tuple[str, str]:
     """Check what a download asks for; raises InvalidInput. Returns treatment and basis."""
     year_bounds(year)
     treatment = treatment_of(request.args.get("treatment") or tax.default_treatment(g.session)).key
-    return treatment, tax_rows.basis_of(request.args.get("basis") or "sale")
+    return treatment, tax_span.basis_of(request.args.get("basis") or "sale")
 
 
 def _name(year: int, treatment: str, ending: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period, period_of
 from soleflip.models import LedgerEntry, PayoutLine, ProfitDay, StockxOrder
-from soleflip.services import analytics, fees, ledger, rates, tax, tax_rows
+from soleflip.services import analytics, fees, ledger, rates, tax, tax_rows, tax_span
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.sales import entry, make_listing, payout
@@ -129,7 +129,7 @@ def test_a_sale_is_of_its_day_in_the_operators_zone(session: Session, sold: str,
 
 @pytest.mark.parametrize("treatment", ["plain", "margin_scheme", "intra_eu"])
 def test_a_year_without_sales_is_all_zero(session: Session, books: Books, treatment: str) -> None:
-    found = tax.overview(session, 2025, treatment, books)
+    found = tax.overview(session, tax_span.Span(2025, treatment, books))
     assert (found.report.total.sales, found.report.total.profit, found.rows) == (0, 0, [])
     assert [meter.filled for meter in tax.meters(found.report, NOW)] == [0] * len(tax.meters(found.report, NOW))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,9 +15,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period
-from soleflip.domain.tax import year_bounds
+from soleflip.domain.errors import InvalidInput
+from soleflip.domain.tax import Report, year_bounds
 from soleflip.models import StockxOrder
-from soleflip.services import analytics, ledger, tax, tax_files, tax_rows
+from soleflip.services import analytics, ledger, tax, tax_files, tax_rows, tax_span
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.sales import LINES, entry, make_listing, payout
@@ -82,7 +84,7 @@ def test_cash_accounting_counts_a_sale_on_the_day_of_its_payout(session: Session
     sell(session, books, "1", "L1", "2024-12-28T10:00:00Z", status="RETURNED", updated="2025-03-01T10:00:00Z")
     by = {
         (basis, year): [row.kind for row in tax_rows.rows(session, year, "plain", books, basis)]
-        for basis in tax_rows.BASES
+        for basis in tax_span.BASES
         for year in (2024, 2025)
     }
     assert by == {
@@ -180,3 +182,93 @@ def test_penalties_and_write_offs_are_rows_of_their_own(session: Session, books:
     total = tax.report(session, 2026, "plain", books).total
     assert total.profit == Decimal("18.03") - 20 - 15
     assert total.profit == analytics.profit(session, Period(*year_bounds(2026)), books).profit
+
+
+TREATMENTS = ["plain", "small_business", "margin_scheme", "intra_eu", "schedule_c"]
+
+
+@pytest.fixture
+def a_wild_year(session: Session, books: Books) -> None:
+    """Sixty sales of odd amounts: gains, losses, unknown costs, other currencies, returns, penalties, write-offs."""
+    dice = random.Random(5)
+    for number in range(60):
+        cost = None if number % 7 == 0 else f"{dice.uniform(1, 200):.2f}"
+        make_listing(session, f"L{number}", cost=cost, style=f"W{number}")
+        price = Decimal(f"{dice.uniform(5, 300):.2f}")
+        currency = dice.choice(["EUR", "EUR", "USD", "GBP"])
+        paid = payout(str(price), str(price - Decimal(f"{dice.uniform(0, 40):.2f}")), LINES, currency=currency)
+        sold = f"2025-{1 + number % 12:02}-{dice.randint(1, 28):02}T{dice.randint(0, 23):02}:30:00Z"
+        more = {"payout": paid, "currency": currency}
+        sell(
+            session,
+            books,
+            f"{number}",
+            f"L{number}",
+            sold,
+            updated=f"2025-12-{dice.randint(1, 28):02}T01:00:00Z",
+            **more,
+        )
+        if number % 5 == 0:
+            sell(session, books, f"{number}", f"L{number}", sold, status="RETURNED", updated="2025-12-30T10:00:00Z")
+        if number % 9 == 0:
+            order = session.query(StockxOrder).filter_by(stockx_order_number=f"{number}").one()
+            late = datetime(2025, 11, 5, 12, tzinfo=UTC)
+            ledger.book_penalty(session, order.id, Decimal("7.35"), "late", actor="test", books=books, now=late)
+    for number, order in enumerate(session.query(StockxOrder).order_by(StockxOrder.stockx_order_number)):
+        order.report = {"Sold to VAT Number": f"NL{number % 3}", "Invoice Number": "I-1"} if number % 4 else {}
+    item = make_listing(session, "L99", style="X").item
+    assert item is not None
+    item.state = "in_stock"
+    ledger.write_off(session, item.id, "lost", actor="t", books=books, now=datetime(2025, 6, 1, tzinfo=UTC))
+    session.flush()
+
+
+@pytest.mark.usefixtures("a_wild_year")
+@pytest.mark.parametrize("basis", ["sale", "payout"])
+@pytest.mark.parametrize("treatment", TREATMENTS)
+def test_what_the_database_sums_is_what_the_rows_add_up_to(
+    session: Session, books: Books, treatment: str, basis: str
+) -> None:
+    added = Report(2025, treatment, "EUR")
+    for row in tax_rows.rows(session, 2025, treatment, books, basis):
+        tax.count_in(added, row)
+    summed = tax.report(session, 2025, treatment, books, basis)
+    assert summed.total.sales == 60
+    assert summed.total.reversals == 12
+    assert summed.total.unknown_cost > 0
+    assert summed.total == added.total
+    assert summed.months == added.months
+    assert summed.quarters == added.quarters
+    assert summed.by_fee == {name: amount for name, amount in added.by_fee.items() if amount}
+    assert {key: value for key, value in summed.summary.items() if value} == {
+        key: value for key, value in added.summary.items() if value
+    }
+    assert summed.missing == added.missing
+    assert sum(amount for _, amount in summed.bridge()[:-5]) == summed.total.payout
+
+
+@pytest.mark.usefixtures("a_wild_year")
+@pytest.mark.parametrize("basis", ["sale", "payout"])
+def test_pages_of_rows_are_the_rows_each_once(session: Session, books: Books, basis: str) -> None:
+    span = tax_span.Span(2025, "intra_eu", books, basis)
+    whole = list(tax_rows.rows(session, 2025, "intra_eu", books, basis))
+    for only_missing in (False, True):
+        after, walked = None, []
+        while True:
+            page, after = tax_rows.page(session, span, after=after, only_missing=only_missing, count=7)
+            walked += page
+            if after is None:
+                break
+        wanted = [row.entry_ids for row in whole if row.missing or not only_missing]
+        assert [row.entry_ids for row in walked] == wanted
+    with pytest.raises(InvalidInput, match="damaged"):
+        tax_rows.page(session, span, after="nonsense")
+
+
+def test_a_rate_of_after_the_last_known_day_is_named_as_missing(session: Session, books: Books) -> None:
+    make_listing(session)
+    paid = payout("48.94", "38.03", currency="USD")
+    sell(session, books, "1", "L1", "2099-06-01T10:00:00Z", payout=paid, currency="USD")
+    (row,) = tax_rows.rows(session, 2099, "plain", books)
+    assert (row.rate_source, row.missing) == ("ECB, last day known", ["exchange rate of the day"])
+    assert tax.report(session, 2099, "plain", books).missing == 1
