@@ -22,6 +22,7 @@ from soleflip.services import (
     market_memory,
     orders,
     pricing,
+    replays,
     runs,
     sourcing,
     stock_lookup,
@@ -45,6 +46,7 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "quotes": sourcing.refresh_quotes,
     "detect": sourcing.detect,
     "product_lookup": stock_lookup.look_up,
+    "replay": replays.play,
 }
 
 

@@ -87,6 +87,7 @@ RUN_NAMES = {
     "list": "Listing",
     "change": "Price and state changes",
     "reprice": "Repricing",
+    "replay": "Replay",
     "order_sync": "Order sync",
     "listing_sync": "Listing sync",
     "reconcile": "Reconciliation",

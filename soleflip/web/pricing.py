@@ -12,7 +12,7 @@ from soleflip.services import pricing_overview, proposals, settings
 from soleflip.services.pricing_overview import PricingView
 from soleflip.services.pricing_rules import refresh
 from soleflip.services.settings import PricingSettings
-from soleflip.web import pricing_rules
+from soleflip.web import pricing_replay, pricing_rules
 from soleflip.web.htmx import go, page
 from soleflip.web.pricing_forms import StrategyForm, own_fields, setting_fields
 from soleflip.web.settings_texts import REPRICING
@@ -20,6 +20,7 @@ from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("pricing", __name__, url_prefix="/pricing")
 bp.register_blueprint(pricing_rules.bp)
+bp.register_blueprint(pricing_replay.bp)
 
 MODES: dict[str, dict[str, bool]] = {"now": {}, "dry_run": {"dry_run": True}, "approve": {"approve": True}}
 
