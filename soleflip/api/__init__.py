@@ -14,6 +14,7 @@ from soleflip.api import (
     inventory,
     orders,
     pricing,
+    pricing_rules,
     problems,
     quickflip,
     selling,
@@ -23,7 +24,19 @@ from soleflip.api import (
 from soleflip.api.contract import JSON
 from soleflip.domain.errors import SoleFlipError
 
-ROOMS = (quickflip, imports, sourcing, inventory, selling, pricing, orders, analytics, automation, settings)
+ROOMS = (
+    quickflip,
+    imports,
+    sourcing,
+    inventory,
+    selling,
+    pricing,
+    pricing_rules,
+    orders,
+    analytics,
+    automation,
+    settings,
+)
 
 # How the addresses can be read as well that are written below /orders in the design.
 ALIASES = {

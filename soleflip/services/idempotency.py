@@ -28,7 +28,9 @@ def claim(session: Session, token_id: UUID, key: str, fingerprint: str) -> ApiAn
     request.
     """
     if not 1 <= len(key) <= LONGEST_KEY or not all("!" <= character <= "~" for character in key):
-        raise InvalidInput(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.", field="Idempotency-Key")
+        raise InvalidInput(
+            f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.", field="Idempotency-Key"
+        )
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(token_id, key)}):
         raise InFlight("The first request with this Idempotency-Key is still being worked on. Ask again in a moment.")
     _forget_old(session)

@@ -24,6 +24,8 @@ def read_table(stream: IO[bytes], required: Sequence[str], what: str) -> Iterato
     text = _decoded(raw)
     if "\x00" in text or raw.startswith((b"\x1f\x8b", b"PK\x03\x04", b"%PDF")):
         raise InvalidInput(f"This is no text file. Hand in {what} as CSV.")
+    if not text.strip():
+        raise InvalidInput(f"The file is empty. Hand in {what}.")
     first = text.splitlines()[0]
     separator = max(SEPARATORS, key=first.count)
     csv.field_size_limit(LONGEST_FIELD)

@@ -94,6 +94,16 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "sync_listings", "", {}
     yield "show_pricing", "", {}
     yield "save_guards", "", {"json": {"values": {"max_age_minutes": 90}}}
+    yield "list_rules", "", {}
+    yield "add_rule", "", {"json": {"scope": "tag", "name": "spring"}}
+    yield "show_rule", world.rule_id[0], {}
+    yield "save_rule_strategy", f"{world.rule_id[0]}/strategy", {"json": {"acts": "patient", "strategy": "patient"}}
+    yield "save_rule_guards", f"{world.rule_id[0]}/guards", {"json": {"values": {"max_age_minutes": "30"}}}
+    yield "tag_listings", "", {"json": {"listing_ids": listing[:2], "tag": "summer"}}
+    yield "save_listing_guards", f"{listing[1]}/guards", {"json": {"values": {"max_age_minutes": 45}}}
+    yield "follow_rules", f"{listing[1]}/follow-rules", {}
+    yield "save_default_settings", "", {"json": {"strategy": "hold", "settings": {}}}
+    yield "remove_rule", world.rule_id[1], {}
     yield "show_performance", "", {}
     yield "update_all_prices", "", {"json": {"strategy": "competitive", "dry_run": True}}
     yield "list_active_orders", "?limit=1", {}

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.config import PROJECT
 from soleflip.models import Item, ListingChange, Opportunity, Run, StockxListing, StockxOrder, Variant
-from soleflip.services import feeds, ledger, runs, stock
+from soleflip.services import feeds, ledger, pricing_rules, runs, stock
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.services.runs import Books
 from soleflip.services.stock import Buying
@@ -39,6 +39,7 @@ class World:
     run_id: list[str] = field(default_factory=list)
     import_id: list[str] = field(default_factory=list)
     change_id: list[str] = field(default_factory=list)
+    rule_id: list[str] = field(default_factory=list)
 
 
 def make_world(session: Session, books: Books, now: datetime | None = None) -> World:
@@ -61,6 +62,7 @@ def make_world(session: Session, books: Books, now: datetime | None = None) -> W
         world.item_id += [str(item.id) for item in items]
     _listings(session, world, variants, now)
     _sale(session, world, books, now)
+    world.rule_id = [str(pricing_rules.add(session, "tag", name, actor="test").id) for name in ("summer", "winter")]
     done = runs.start(session, "detect", actor="timetable")
     runs.finish(session, done.id, "done", message="Nothing to do.")
     world.run_id.append(str(done.id))
