@@ -26,8 +26,8 @@ check: .venv/.test ## Check style, types, floors and templates
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates
 
-bench: .venv/.run ## Run the benchmarks
-	@for file in $(sort $(wildcard bench/*.py)); do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+bench: .venv/.run ## Run the benchmarks (ARGS="--full" at full size)
+	@$(BIN)/python -m bench $(ARGS)
 
 demo: .venv/.run ## Do the whole job once without a browser (FEED=file, DEMO_JSON=file)
 	@$(BIN)/python -m soleflip.demo $(if $(FEED),--feed "$(FEED)") $(if $(DEMO_JSON),--json "$(DEMO_JSON)")

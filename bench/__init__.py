@@ -1,0 +1,1 @@
+"""Benchmarks: counts and ratios on generated data; `python -m bench` runs them all."""

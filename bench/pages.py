@@ -1,0 +1,93 @@
+"""List pages: their statements whatever is asked, the last page against the first, and a bare page beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import Flask, render_template_string
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bench.figures import Figure, fastest, statements
+from bench.world import World, fill_listings
+from soleflip.services.listing_overview import PAGE
+from soleflip.services.listing_query import SORTS, STATES, WARNINGS, ListingFilter, groups, units
+from soleflip.services.settings import Thresholds
+
+LATE = 0.95
+MAX_AGE = timedelta(hours=Thresholds().max_quote_age_hours)
+LISTS = ("/listings", "/opportunities", "/orders", "/inventory")
+BARE = """<!doctype html><title>Bare</title><table>{% for row in rows %}<tr>
+{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>"""
+
+
+def measure(world: World, listings: int) -> list[Figure]:
+    """Fill the Listings page and ask for it in every way."""
+    with Session(world.engine) as session, session.begin():
+        fill_listings(session, listings, world.now)
+    world.analyze()
+    browser = world.browser()
+    work = f"list pages, {listings:,} listings"
+    most, asked = _most_statements(world, browser)
+    late = _late_page(world)
+    tries = 3 if listings > 5000 else 1
+
+    def visit(address: str) -> Callable[[], object]:
+        return lambda: _get(browser, address)
+
+    first = fastest(visit("/listings"), tries)
+    last = fastest(visit(f"/listings?after={late}"), tries)
+    bare = _bare(world)
+    one = fastest(lambda: bare.get("/"), tries)
+    return [
+        Figure(work, f"most statements of {asked} filters and sorts of Listings", most, "statements", most=4),
+        *(
+            Figure(work, f"statements of {path}", _statements(world, browser, path), "statements", most=4)
+            for path in LISTS[1:]
+        ),
+        Figure(work, "rate of the page at 95 % / of the first", first / last, "x", least=0.9),
+        Figure(work, "rate / a bare Flask page's with the same query", one / first, "x", least=0.5),
+    ]
+
+
+def _get(browser: FlaskClient, address: str) -> None:
+    answer = browser.get(address)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{address} answers {answer.status_code}")
+
+
+def _statements(world: World, browser: FlaskClient, address: str) -> int:
+    with statements(world.engine) as sent:
+        _get(browser, address)
+    return len(sent)
+
+
+def _most_statements(world: World, browser: FlaskClient) -> tuple[int, int]:
+    queries = [f"sort={way}{name}" for name in SORTS for way in ("", "-")]
+    queries += [f"state={name}" for name in STATES] + [f"warning={name}" for name in WARNINGS] + ["q=model+7&brand=3"]
+    return max(_statements(world, browser, f"/listings?{query}") for query in queries), len(queries)
+
+
+def _late_page(world: World) -> str:
+    """Return the cursor of the page that begins at 95 % of the lines, in the page's own order."""
+    lines = groups(units(ListingFilter(), world.now, MAX_AGE), ListingFilter(), down=False)
+    with Session(world.engine) as session:
+        keys = session.execute(select(lines.c.sorting, lines.c.key).order_by(lines.c.sorting, lines.c.key)).all()
+    row = keys[int(len(keys) * LATE)]
+    return f"{row.sorting}~{row.key}"
+
+
+def _bare(world: World) -> FlaskClient:
+    """Return a browser on an application that only runs the page's query and writes its rows into a table."""
+    app = Flask("bare")
+
+    @app.get("/")
+    def index() -> str:
+        lines = groups(units(ListingFilter(), world.now, MAX_AGE), ListingFilter(), down=False)
+        with Session(world.engine) as session:
+            rows = session.execute(select(lines).order_by(lines.c.sorting, lines.c.key).limit(PAGE + 1)).all()
+        return render_template_string(BARE, rows=rows[:PAGE])
+
+    return app.test_client()

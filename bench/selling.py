@@ -1,0 +1,198 @@
+"""Work with StockX, counted in requests by the sandbox's own log: repricing, order sync, a worker's first request."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import requests
+from sqlalchemy import func, select
+
+from bench.figures import Figure
+from bench.world import SEED
+from soleflip import demo
+from soleflip.cli import DEMO_FEED
+from soleflip.config import PROJECT, VARIABLES
+from soleflip.models import Item, ListingChange, Run, StockxListing, Variant
+from soleflip.services import feeds, runs
+
+BATCH = 100
+QUOTES = "GetProductMarketData"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A running stack that sells in a sandbox."""
+
+    stage: demo.Stage
+
+    def control(self, path: str, **values: Any) -> Any:
+        """Give the sandbox an order; returns its answer."""
+        answer = requests.post(f"{self.url}/{path}", json=values, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every request that the sandbox has seen."""
+        answer = requests.get(f"{self.url}/requests", params={"limit": 100_000}, timeout=60)
+        answer.raise_for_status()
+        lines: list[dict[str, Any]] = answer.json()
+        return lines
+
+    @property
+    def url(self) -> str:
+        """The sandbox's control interface."""
+        return f"{self.stage.runtime.settings.stockx_auth_url}/_sandbox"
+
+    def perform(self, kind: str, **params: Any) -> tuple[Run, Counter[str]]:
+        """Perform a run; returns it and its requests by operation."""
+        before = len(self.log())
+        run = self.stage.perform(kind, params)
+        return run, Counter(str(line["route"]) for line in self.log()[before:])
+
+
+def measure(listings: int) -> list[Figure]:
+    """List pairs in a sandbox, reprice them, sell some, sync."""
+    with demo.stage(DEMO_FEED) as stage:
+        shop = Shop(stage)
+        shop.control("settings", demand=0.0)
+        _learn(stage)
+        run_id = _order(stage, listings)
+        stage.finish(run_id)
+        figures = [*_repricing(shop), *_order_sync(shop, run_id), *_first_request(shop)]
+        answers = Counter(int(line["status"]) for line in shop.log())
+        limits = f"limits, {sum(answers.values()):,} requests"
+        return [*figures, Figure(limits, "answers 429", answers[429], "answers", most=0)]
+
+
+def _learn(stage: demo.Stage) -> None:
+    """Import the demo feed, so that its products are in the catalog with quotes."""
+    uploads = stage.runtime.settings.data / "uploads"
+    uploads.mkdir(parents=True, exist_ok=True)
+    copy = uploads / DEMO_FEED.name
+    shutil.copyfile(DEMO_FEED, copy)
+    with stage.runtime.transaction() as session:
+        import_id = feeds.register(session, filename=copy.name).id
+    stage.perform("feed_import", {"import_id": str(import_id), "path": str(copy)})
+
+
+def _order(stage: demo.Stage, number: int) -> UUID:
+    """Write a run that lists so many pairs, in an order by chance, at asks far above the market."""
+    with stage.runtime.transaction() as session:
+        variants = list(session.scalars(select(Variant).where(Variant.stockx_variant_id.is_not(None))))
+        variants.sort(key=lambda variant: str(variant.stockx_variant_id))
+        run = runs.start(session, "list", actor="bench", total=number)
+        chosen = [variants[position % len(variants)] for position in range(number)]
+        Random(SEED).shuffle(chosen)
+        items = [
+            Item(product_id=v.product_id, variant_id=v.id, state="reserved", cost=Decimal(50), currency="EUR")
+            for v in chosen
+        ]
+        session.add_all(items)
+        session.flush()
+        for variant, item in zip(chosen, items, strict=True):
+            session.add(
+                StockxListing(
+                    product_id=variant.product_id,
+                    catalog_variant_id=variant.id,
+                    item_id=item.id,
+                    stockx_product_id=variant.product.stockx_product_id,
+                    variant_id=variant.stockx_variant_id,
+                    currency="EUR",
+                    ask_price=Decimal(900),
+                    buy_price=Decimal(50),
+                    run_id=run.id,
+                    created_at=stage.runtime.clock(),
+                )
+            )
+        return run.id
+
+
+def _repricing(shop: Shop) -> list[Figure]:
+    shop.control("clock", step=48 * 3600)
+    time.sleep(1.1)  # the clock asks the sandbox once a second
+    run, asked = shop.perform("reprice")
+    with shop.stage.runtime.transaction() as session:
+        live = StockxListing.status == "active"
+        listings = session.scalar(select(func.count()).select_from(StockxListing).where(live)) or 0
+        products = session.scalar(select(func.count(StockxListing.product_id.distinct())).where(live)) or 0
+        changes = session.scalar(select(func.count()).where(ListingChange.run_id == run.id)) or 0
+    # Frozen, no quote grows old between two cycles.
+    shop.control("clock", frozen=True)
+    shop.perform("reprice", dry_run=True)
+    _, again = shop.perform("reprice", dry_run=True)
+    work = f"repricing {listings} listings, {products} products, {changes} changes"
+    allowed = -(-listings // BATCH) + products + 2 * -(-changes // BATCH) + 2
+    return [
+        Figure(work, "requests", asked.total(), "requests", most=allowed),
+        Figure(work, "quote calls / products", asked[QUOTES] / max(products, 1), "x", most=1),
+        Figure(work, "quote calls when nothing is stale", again[QUOTES], "requests", most=0),
+        Figure(work, "prices changed", changes, "changes", least=1),
+    ]
+
+
+def _order_sync(shop: Shop, run_id: UUID) -> list[Figure]:
+    with shop.stage.runtime.transaction() as session:
+        known = select(StockxListing.stockx_listing_id).where(
+            StockxListing.run_id == run_id, StockxListing.status == "active"
+        )
+        sold = session.scalars(known.order_by(StockxListing.stockx_listing_id).limit(10)).all()
+    for listing_id in sold:
+        shop.control("purchase", listingId=listing_id)
+    began = time.perf_counter()
+    _, asked = shop.perform("order_sync")
+    seconds = time.perf_counter() - began
+    shop.perform("order_sync")
+    _, idle = shop.perform("order_sync")
+    work = "order sync"
+    return [
+        Figure(work, f"requests for {len(sold)} new orders", asked.total(), "requests"),
+        Figure(work, "orders a second", len(sold) / seconds, "orders/s"),
+        Figure(work, "most requests per list with nothing new", max(idle.values(), default=0), "requests", most=1),
+        Figure(work, "requests with nothing new", idle.total(), "requests", most=2),
+    ]
+
+
+def _first_request(shop: Shop) -> list[Figure]:
+    """Let a worker wait, start a run as a click does, and see when StockX is asked first."""
+    settings = shop.stage.runtime.settings
+    own = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    here = {"SOLEFLIP_DATA": str(settings.data), "SANDBOX_PORT": str(settings.sandbox_port)}
+    environ = {**own, **here, "SANDBOX_SPEED": str(settings.sandbox_speed)}
+    command = [sys.executable, "-m", "flask", "worker"]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=PROJECT, env=environ, **quiet) as worker:  # type: ignore[call-overload]
+        try:
+            _wait_for_first(shop)  # the first run shows that the worker is there
+            waited = sorted(_wait_for_first(shop) for _ in range(3))
+        finally:
+            worker.terminate()
+            worker.wait(30)
+    return [Figure("queue, one worker", "click to the first request on StockX (middle of 3)", waited[1], "s")]
+
+
+def _wait_for_first(shop: Shop) -> float:
+    """Return the seconds between a click's commit and the first request that the sandbox sees."""
+    before = len(shop.log())
+    with shop.stage.runtime.transaction() as session:
+        run_id = runs.start(session, "order_sync", actor="bench").id
+    began = time.perf_counter()
+    shop.stage.runtime.queue.wake(run_id, "order_sync")
+    waited = None
+    while time.perf_counter() - began < 60:
+        if waited is None and len(shop.log()) > before:
+            waited = time.perf_counter() - began
+        with shop.stage.runtime.transaction() as session:
+            if waited is not None and runs.get(session, run_id).state not in runs.OPEN_STATES:
+                return waited
+        time.sleep(0.01)
+    raise RuntimeError("the worker does not do its work")
