@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, Numeric, String, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -53,8 +54,14 @@ Clock = Callable[[], datetime]
 """Tells the time as an aware UTC datetime; in the sandbox, the sandbox's time."""
 
 
+def open_session() -> Session:
+    """Return a session on the application's engine; its `info` names the currency of the books."""
+    info = {"currency": current_app.config.get("BOOKS_CURRENCY")}
+    return Session(db.engine, expire_on_commit=False, info=info)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """Open a session of its own on the application's engine; commit at the end, roll back on an error."""
-    with Session(db.engine, expire_on_commit=False) as session, session.begin():
+    with open_session() as session, session.begin():
         yield session

@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
+        BOOKS_CURRENCY=settings.currency,
         MAX_CONTENT_LENGTH=MAX_UPLOAD,
     )
     db.init_app(app)

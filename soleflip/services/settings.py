@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.fee_tables import published
+from soleflip.domain.fee_tables import minimum_fee, published
 from soleflip.domain.fees import FeeSchedule
+from soleflip.domain.money import cents_up
 from soleflip.domain.pricing import GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
 
@@ -33,6 +34,14 @@ class FeeSettings:
     minimum_fee: Decimal = Decimal("5.00")
     processing_rate: Decimal = Decimal("0.03")
     shipping: Decimal = Decimal("4.50")
+
+    def in_currency(self, currency: str) -> FeeSettings:
+        """Return the defaults for books in a currency: its published minimum fee, and shipping in proportion to it."""
+        smallest = minimum_fee(currency, date.max)
+        if currency == self.currency or not smallest:
+            return replace(self, currency=currency)
+        shipping = cents_up(self.shipping * smallest / self.minimum_fee)
+        return replace(self, currency=currency, minimum_fee=smallest, shipping=shipping)
 
     def schedule(self, day: date | None = None) -> FeeSchedule:
         """Return the schedule that the fee arithmetic takes, as it held on a day; without one, the newest."""
@@ -96,10 +105,13 @@ Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, 
 
 
 def load(session: Session, group: type[Group]) -> Group:
-    """Return one group of settings: the stored values over the defaults."""
+    """Return one group of settings: the stored values over the defaults, which are in the books' currency."""
     key = next(name for name, cls in GROUPS.items() if cls is group)
     stored = session.scalar(select(Setting.value).where(Setting.key == key)) or {}
-    return _merge(group(), stored)
+    base = group()
+    if isinstance(base, FeeSettings):
+        base = base.in_currency(session.info.get("currency") or base.currency)
+    return _merge(base, stored)
 
 
 def load_guards(session: Session) -> GuardSettings:
@@ -122,6 +134,8 @@ def save(session: Session, group: type[Group], values: dict[str, Any], *, actor:
     after = _merge(before, values)
     if isinstance(after, FeeSettings):
         after.schedule()  # refuses a level that there is not
+        if len(after.currency) != 3 or not after.currency.isalpha() or not after.currency.isupper():
+            raise InvalidInput(f"{after.currency[:20]!r} is no currency code like EUR.", field="currency")
     _store(session, key, _plain(before), _plain(after), actor)
     return after
 

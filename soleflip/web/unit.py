@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from soleflip.db import db
+from soleflip.db import open_session
 from soleflip.models import Run
 from soleflip.runtime import Runtime
 from soleflip.services import runs
@@ -60,7 +60,7 @@ def wake_after_commit(run: Run) -> None:
 
 
 def _open() -> None:
-    g.session = Session(db.engine, expire_on_commit=False)
+    g.session = open_session()
     g.started_runs = []
 
 
