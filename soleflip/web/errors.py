@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, current_app, g, make_response, render_template, request
@@ -58,7 +59,7 @@ EXPLANATIONS: dict[int, Explanation] = {
     403: Explanation("Not allowed", "Your account may not do this. Nothing was changed.", "Ask the owner."),
     404: Explanation("Nothing here", "This address leads nowhere, or the thing is gone.", "Check the address."),
     405: Explanation("Not this way", "This address can't be used in that way. Nothing was changed.", "Go back."),
-    409: Explanation("Not now", "This can't be done as things stand. Nothing was changed.", "Reload and look again."),
+    409: Explanation("Not now", "This can't be done as things stand. Nothing was changed.", "Go back and look again."),
     413: Explanation(
         "That file is too large", "The upload was refused. Nothing was changed.", "Send a smaller file, or gzip it."
     ),
@@ -155,6 +156,15 @@ def _broken(error: Exception) -> Response:
     return _answer(500, EXPLANATIONS[500], bare=True)
 
 
+def _came_from() -> str | None:
+    """Return the page of ours that a refused form was sent from; nothing when the page itself was asked for."""
+    before = urlsplit(request.referrer or "")
+    pages = current_app.url_map.bind("")
+    if request.method != "POST" or before.netloc != request.host or not pages.test(before.path, "GET"):
+        return None
+    return before.path + (f"?{before.query}" if before.query else "")
+
+
 def _answer(status: int, explanation: Explanation, *, bare: bool = False) -> Response:
     """Write the error as a page, as a notice for htmx, or as the JSON API's own problem under /api/."""
     if status != 500:
@@ -162,7 +172,7 @@ def _answer(status: int, explanation: Explanation, *, bare: bool = False) -> Res
     if request.path.startswith("/api/"):
         problem: Callable[[int, str], Response] = current_app.extensions["problem"]
         return problem(status, explanation.text)
-    view = {"status": status, "explanation": explanation, "request_id": _id()}
+    view = {"status": status, "explanation": explanation, "request_id": _id(), "came_from": _came_from()}
     if wants_fragment():
         response = make_response(render_template("errors/_notice.html", **view), status)
         response.headers["HX-Retarget"] = "#notices"
