@@ -266,7 +266,7 @@ def _warnings(
         warnings.append(f"The quote is {(now - quote.at) // timedelta(hours=1)} h old.")
     if own:
         warnings.append(f"{len(own)} own ask{'s' if len(own) > 1 else ''} on this size.")
-    if source.item is None:
+    if not source.is_bought:
         warnings.append("Not bought yet.")
     if profit is not None and profit < thresholds.min_profit:
         warnings.append("Earns less than your threshold.")

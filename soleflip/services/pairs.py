@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.models import Item, MarketPrice, Opportunity, Variant
-from soleflip.services.stock import FREE_STATES
+from soleflip.services.stock import FREE_STATES, TO_BUY
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,11 @@ class Pair:
     item: Item | None
     shop: str | None
     blocked: str | None
+
+    @property
+    def is_bought(self) -> bool:
+        """Whether the pair is ours already; one that was listed and came back unsold may still be to buy."""
+        return self.item is not None and self.item.note != TO_BUY
 
     @property
     def most(self) -> int:
