@@ -749,6 +749,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("strategy_from", sa.String(length=12), server_default="rules", nullable=False),
+        sa.Column("experiment_arm", sa.String(length=40), nullable=True),
         sa.Column(
             "guards", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),

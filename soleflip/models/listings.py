@@ -19,7 +19,7 @@ class StockxListing(Base):
     """One ask of ours for one item; amounts in `currency`. The database refuses two live listings of one item.
 
     `strategy` is the one that acts; `strategy_from` says whose word it is: rules (of tag, brand or default), listing,
-    or experiment. `strategy_settings`, `guards` and `tags` are the listing's own.
+    or experiment; `experiment_arm` is what the lot once gave it. `strategy_settings`, `guards` and `tags` are the listing's own.
     """
 
     __tablename__ = "stockx_listings"
@@ -56,6 +56,7 @@ class StockxListing(Base):
     strategy: Mapped[str] = mapped_column(String(40), server_default="competitive")
     strategy_settings: Mapped[Json]
     strategy_from: Mapped[str] = mapped_column(String(12), server_default="rules")
+    experiment_arm: Mapped[str | None] = mapped_column(String(40))
     guards: Mapped[Json]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String(40)), server_default=text("'{}'"))
     run_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.runs.id"), index=True)

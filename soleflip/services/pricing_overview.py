@@ -4,53 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from soleflip.domain import pricing
-from soleflip.domain.analytics import Figures, Period
-from soleflip.domain.listings import LIVE_STATES
-from soleflip.domain.money import cents, percent
-from soleflip.domain.pricing import GuardSettings, Strategy
-from soleflip.models import Brand, ListingChange, PricingHistory, PricingRule, Run, StockxListing, StockxOrder
-from soleflip.services import analytics, pricing_rules, proposals, runs, settings
+from soleflip.domain.pricing import GuardSettings
+from soleflip.models import Brand, ListingChange, PricingRule, Run, StockxListing
+from soleflip.services import pricing_rules, proposals, runs, settings, strategy_performance
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Books
 from soleflip.services.settings import PricingSettings
-
-ENOUGH = 20
-"""Fewer sales than this say little about a strategy."""
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyResult:
-    """What a strategy has done so far: counts of listings, the ledger's figures, and days from listing to sale."""
-
-    strategy: Strategy
-    live: int
-    listed: int
-    figures: Figures
-    days_to_sell: Decimal | None
-    changes: int
-
-    @property
-    def sell_through(self) -> Decimal | None:
-        """Sales in percent of all that was listed with it."""
-        return percent(Decimal(self.figures.sales), Decimal(self.listed))
-
-    @property
-    def changes_per_sale(self) -> Decimal | None:
-        """How many price changes were made for each sale."""
-        return cents(Decimal(self.changes) / self.figures.sales) if self.figures.sales else None
-
-    @property
-    def says_enough(self) -> bool:
-        """Whether there are enough sales to compare it with others."""
-        return self.figures.sales >= ENOUGH
+from soleflip.services.strategy_performance import Arm, Experiment, StrategyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +32,14 @@ class PricingView:
     live_by_rule: Mapping[tuple[str, str], int]
     names: Sequence[str]
     rulebook: Rulebook
+    experiment: Experiment | None
+    arms: Sequence[Arm]
 
 
 def view(session: Session, books: Books, now: datetime) -> PricingView:
     """Return what the Pricing page shows."""
-    results = _results(session, books, now)
+    results = strategy_performance.strategy_performance(session, books, now)
+    found = strategy_performance.experiment(session)
     live = pricing_rules.counts(session)
     return PricingView(
         results=results,
@@ -84,6 +52,8 @@ def view(session: Session, books: Books, now: datetime) -> PricingView:
         live_by_rule=live,
         names=_names(session, live),
         rulebook=pricing_rules.load(session),
+        experiment=found,
+        arms=strategy_performance.arms(session, found, books, now) if found else (),
     )
 
 
@@ -92,44 +62,3 @@ def _names(session: Session, live: Mapping[tuple[str, str], int]) -> list[str]:
     keys = [key for scope, key in live if scope == "brand"]
     brands = session.scalars(select(Brand.name).where(Brand.key.in_(keys)).order_by(Brand.name)).all()
     return [*brands, *sorted(key for scope, key in live if scope == "tag")]
-
-
-def _results(session: Session, books: Books, now: datetime) -> list[StrategyResult]:
-    today = now.astimezone(books.timezone).date()
-    period = Period(today - timedelta(days=365), today)
-    figures = {each.name: each.figures for each in analytics.by_group(session, period, "strategy", books)}
-    counted = session.execute(
-        select(
-            StockxListing.strategy,
-            func.count().filter(StockxListing.status.in_(sorted(LIVE_STATES))),
-            func.count().filter(StockxListing.listed_at.is_not(None)),
-        ).group_by(StockxListing.strategy)
-    ).all()
-    counts = {name: (live, listed) for name, live, listed in counted}
-    held = func.extract("epoch", StockxOrder.sold_at - StockxListing.listed_at) / 86400
-    days: dict[str, Any] = dict(
-        session.execute(
-            select(StockxListing.strategy, func.percentile_cont(0.5).within_group(held))
-            .join(StockxOrder, StockxOrder.listing_id == StockxListing.id)
-            .where(StockxOrder.order_status != "cancelled", StockxListing.listed_at.is_not(None))
-            .group_by(StockxListing.strategy)
-        ).all()
-    )
-    changed: dict[str | None, int] = dict(
-        session.execute(
-            select(PricingHistory.strategy, func.count())
-            .where(PricingHistory.strategy.is_not(None))
-            .group_by(PricingHistory.strategy)
-        ).all()
-    )
-    return [
-        StrategyResult(
-            strategy=each,
-            live=counts.get(each.name, (0, 0))[0],
-            listed=counts.get(each.name, (0, 0))[1],
-            figures=figures.get(each.name, Figures()),
-            days_to_sell=cents(Decimal(str(days[each.name]))) if days.get(each.name) is not None else None,
-            changes=changed.get(each.name, 0),
-        )
-        for each in pricing.STRATEGIES.values()
-    ]

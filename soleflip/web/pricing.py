@@ -7,8 +7,9 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.performance import ENOUGH
 from soleflip.domain.pricing import STRATEGIES, GuardSettings, strategy_named, written
-from soleflip.services import pricing_overview, proposals, settings
+from soleflip.services import pricing_overview, proposals, settings, strategy_performance
 from soleflip.services.pricing_overview import PricingView
 from soleflip.services.pricing_rules import refresh
 from soleflip.services.settings import PricingSettings
@@ -80,6 +81,33 @@ def guards() -> Response:
     return go(url_for("pricing.index", _anchor="guards"))
 
 
+@bp.post("/experiment")
+def experiment() -> Response:
+    """Begin an experiment with new listings in the chosen shares, or end the one that runs."""
+    if request.form.get("act") == "end":
+        strategy_performance.end_experiment(g.session, actor=actor())
+        flash("The experiment is over: new listings go by the rules again. Its result stays.", "info")
+        return go(url_for("pricing.index", _anchor="experiment"))
+    try:
+        strategy_performance.begin_experiment(g.session, _shares(), actor=actor(), now=now())
+    except InvalidInput as error:
+        return _show(status=422, experiment_error=error)
+    flash("Begun. New listings whose strategy nobody chooses are dealt by lot.", "success")
+    return go(url_for("pricing.index", _anchor="experiment"))
+
+
+def _shares() -> dict[str, int]:
+    """Read the shares of the form, in percent; blank ones take no part."""
+    shares = {}
+    for name in STRATEGIES:
+        text = request.form.get(f"share-{name}", "").strip()
+        if text and not text.isdecimal():
+            raise InvalidInput(f"{text[:20]!r} is no whole percentage.", field="shares")
+        if text and int(text):
+            shares[name] = int(text)
+    return shares
+
+
 def _check_defaults() -> None:
     strategy_named(request.form.get("strategy", ""))
     if request.form.get("repricing") not in dict(REPRICING):
@@ -94,6 +122,7 @@ def _show(
     typed: dict[str, str] | None = None,
     guards_error: InvalidInput | None = None,
     defaults_error: InvalidInput | None = None,
+    experiment_error: InvalidInput | None = None,
 ) -> Response:
     view = pricing_overview.view(g.session, runtime().books, now())
     fields = setting_fields(GuardSettings, typed or written(view.guards), guards_error, prefix="guard-")
@@ -103,12 +132,13 @@ def _show(
         status=status,
         view=view,
         fields=fields,
-        enough=pricing_overview.ENOUGH,
+        enough=ENOUGH,
         repricing=REPRICING,
         strategies=[(each.name, each.label) for each in STRATEGIES.values()],
         default_form=_default_form(view),
         guards_error=guards_error,
         defaults_error=defaults_error,
+        experiment_error=experiment_error,
     )
 
 

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from soleflip.jobs import tasks
-from soleflip.models import ListingChange, Run
+from soleflip.models import ListingChange, Run, StockxListing
 from soleflip.runtime import system_clock
-from soleflip.services import settings
+from soleflip.services import pricing_rules, settings
 from soleflip.services.settings import PricingSettings
 from tests.web.conftest import post
-from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_variant
+from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_opportunity, make_variant
 
 __all__ = ["book"]
 
@@ -130,3 +130,27 @@ def test_proposals_are_dropped(browser, book):
     with book() as session:
         assert session.get_one(ListingChange, key).state == "cancelled"
     assert post(browser, "/pricing/proposals", act="approve").status_code == 422
+
+
+def test_an_experiment_deals_new_listings_by_lot_unless_a_strategy_is_chosen(browser, book):
+    wrong = post(browser, "/pricing/experiment", **{"share-hold": "50", "share-patient": "49"})
+    assert (wrong.status_code, "add up to 99 %" in wrong.text, 'value="49"' in wrong.text) == (422, True, True)
+    assert post(browser, "/pricing/experiment", **{"share-hold": "50", "share-patient": "50"}).status_code == 303
+    with book() as session:
+        keys = [str(make_opportunity(session, make_variant(session)).id) for _ in range(12)]
+        chosen = str(make_opportunity(session, make_variant(session)).id)
+    assert post(browser, "/listings/order", opportunity_ids=keys, offered=keys, take=keys).status_code == 303
+    post(browser, "/listings/order", opportunity_ids=chosen, offered=chosen, take=chosen, strategy="quick_sale")
+    with book() as session:
+        found = session.scalars(select(StockxListing)).all()
+        dealt = [each for each in found if each.strategy_from == "experiment"]
+        assert len(dealt) == 12
+        assert all(each.strategy == each.experiment_arm for each in dealt)
+        assert {each.strategy for each in dealt} == {"hold", "patient"}
+        (own,) = [each for each in found if each.strategy_from == "listing"]
+        assert (own.strategy, own.experiment_arm) == ("quick_sale", None)
+        pricing_rules.refresh(session)
+        assert [each.strategy for each in dealt] == [each.experiment_arm for each in dealt]
+    assert "not enough data yet" in browser.get("/pricing").text
+    assert post(browser, "/pricing/experiment", act="end").status_code == 303
+    assert "Begin an experiment" in browser.get("/pricing").text
