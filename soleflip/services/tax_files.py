@@ -9,14 +9,13 @@ from decimal import Decimal
 from typing import IO, Any
 
 import xlsxwriter
-from fpdf import FPDF
-from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 from sqlalchemy.orm import Session
 
 from soleflip.domain.tax import Report, Totals, treatment_of
 from soleflip.services import tax, tax_rows, tax_span
 from soleflip.services.exports import Cell, csv_lines
 from soleflip.services.runs import Books
+from soleflip.services.tax_paper import Paper
 from soleflip.services.tax_rows import TaxRow
 
 PAPER = "Working paper from the books of SoleFlip. No tax advice: have it checked."
@@ -233,7 +232,7 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
         tax.count_in(found, row)
         if len(lines) < PDF_ROWS:
             lines.append(_pdf_line(row))
-    pdf = _Paper(orientation="landscape", format="A4")
+    pdf = Paper(orientation="landscape", format="A4")
     pdf.title_line = f"Tax report {year}: {treatment_of(treatment).label}, {books.currency}"
     pdf.set_title(pdf.title_line)
     pdf.set_creation_date(datetime(year, 12, 31, tzinfo=books.timezone))
@@ -253,13 +252,10 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
         width = max(len(cells) for cells in block)
         pdf.numbers([[_shown(cell) for cell in cells] + [""] * (width - len(cells)) for cells in block])
     if lines:
-        pdf.numbers([list(_PDF_HEADERS), *lines], text_columns=6)
+        pdf.lines(lines)
     if found.total.sales + found.total.reversals > PDF_ROWS:
         pdf.words(f"Only the first {PDF_ROWS} rows are printed; the CSV and the workbook have all of them.")
     return bytes(pdf.output())
-
-
-_PDF_HEADERS = ("Day", "Row", "Order", "Style", "Size", "Document", "Price", "Fees", "Payout", "Cost", "VAT", "Profit")
 
 
 def _pdf_line(row: TaxRow) -> list[str]:
@@ -276,39 +272,3 @@ def _pdf_line(row: TaxRow) -> list[str]:
 
 def _shown(cell: Cell) -> str:
     return f"{cell:,.2f}" if isinstance(cell, Decimal) else "" if cell is None else str(cell)
-
-
-class _Paper(FPDF):
-    """A page with the report's name above and its number below; core fonts, so unknown letters become marks."""
-
-    title_line = ""
-
-    def header(self) -> None:
-        self.set_font("helvetica", style="B", size=11)
-        self.cell(0, 8, _latin(self.title_line), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-    def footer(self) -> None:
-        self.set_y(-12)
-        self.set_font("helvetica", size=7)
-        self.cell(0, 6, f"Page {self.page_no()}", align=Align.R)
-
-    def words(self, text: str) -> None:
-        self.set_font("helvetica", size=8)
-        self.multi_cell(0, 5, _latin(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-    def numbers(self, rows: list[list[str]], *, text_columns: int = 1) -> None:
-        self.ln(3)
-        self.set_font("helvetica", size=7)
-        columns = len(rows[0])
-        aligns = tuple("LEFT" if index < text_columns else "RIGHT" for index in range(columns))
-        widths = (5, *(2 for _ in range(columns - 1))) if text_columns == 1 else None
-        layout = TableBordersLayout.HORIZONTAL_LINES
-        with self.table(text_align=aligns, col_widths=widths, borders_layout=layout, line_height=4.2) as table:
-            for cells in rows:
-                line = table.row()
-                for cell in cells:
-                    line.cell(_latin(cell))
-
-
-def _latin(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("latin-1")

@@ -126,6 +126,25 @@ def test_csv_workbook_and_pdf_have_the_same_totals(session: Session, books: Book
     assert {f"{amount:,.2f}" for amount in sums.values()} <= set(re.findall(r"-?[\d,]+\.\d\d", pdf))
 
 
+@pytest.mark.usefixtures("a_wild_year")
+@pytest.mark.parametrize("treatment", ["plain", "small_business", "margin_scheme", "intra_eu", "schedule_c"])
+def test_three_files_of_an_odd_year_say_the_same_as_the_page(session: Session, books: Books, treatment: str) -> None:
+    total = tax.report(session, 2025, treatment, books).total
+    names = ("Sale price", "Fees", "Payout", "Cost", "Turnover", "VAT", "Profit")
+    wanted = [total.price, total.fees, total.payout, total.cost, total.turnover, total.vat, total.profit]
+    text = "".join(tax_files.as_csv(session, 2025, treatment, books)).removeprefix("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text)))[:-1]
+    assert [sum(Decimal(row[f"{name} (EUR)"] or 0) for row in rows) for name in names] == wanted
+    file = io.BytesIO()
+    tax_files.as_xlsx(session, 2025, treatment, books, file)
+    header, *cells = openpyxl.load_workbook(file)["Sales"].values
+    columns = [header.index(f"{name} (EUR)") for name in names]
+    assert [sum(Decimal(str(row[at] or 0)) for row in cells[:-1]) for at in columns] == wanted
+    pdf = pdf_text(tax_files.as_pdf(session, 2025, treatment, books))
+    assert {f"{amount:,.2f}" for amount in wanted} <= set(re.findall(r"-?[\d,]+\.\d\d", pdf))
+    assert all(row["Order"][:24] in pdf for row in rows if row["Order"])
+
+
 def pdf_text(content: bytes) -> str:
     """The words of a PDF of ours: its streams are compressed, its strings plain."""
     import zlib
