@@ -10,14 +10,13 @@ from pydantic import Field
 
 from soleflip.api.contract import operation
 from soleflip.api.fields import Amount, Asked, Count, Ids, Moment, Shape, Started, started
-from soleflip.api.figures import FiguresShape
 from soleflip.api.listing_shapes import ListingDetail
 from soleflip.api.selling import STRATEGY
-from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
+from soleflip.api.unit import actor, now, session, start_run, wake_after_commit
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import STRATEGIES, GuardSettings, describe, written
 from soleflip.models import ListingChange
-from soleflip.services import listing_detail, listings, pricing_overview, proposals, settings, wishes
+from soleflip.services import listing_detail, listings, proposals, settings, wishes
 from soleflip.services.settings import PricingSettings
 
 bp = Blueprint("pricing", __name__, url_prefix="/selling")
@@ -66,27 +65,6 @@ class PricingShape(Shape):
     expires_after_days: int
     guards: list[SettingShape]
     strategies: list[StrategyShape]
-
-
-class StrategyResultShape(Shape):
-    """What a strategy has done in the last 365 days."""
-
-    strategy: str
-    label: str
-    live: int
-    listed: int
-    changes: int
-    days_to_sell: Amount | None = Field(description="Median days from listing to sale.")
-    sell_through: Amount | None = Field(description="Sales in percent of what was listed.")
-    says_enough: bool = Field(description="Whether there are enough sales to compare it.")
-    figures: FiguresShape
-
-
-class PerformanceShape(Shape):
-    """Results by strategy, amounts in `currency`."""
-
-    currency: str
-    items: list[StrategyResultShape]
 
 
 class GuardValues(Asked):
@@ -161,26 +139,6 @@ def save_guards(json: GuardValues) -> PricingShape:
     """Store the guard rails that every price passes."""
     settings.save_guards(session(), dict(json.values), actor=actor())
     return _pricing()
-
-
-@bp.get("/pricing/performance")
-@operation(TAG, "read", PerformanceShape)
-def show_performance() -> PerformanceShape:
-    """Show what each strategy has earned."""
-    view = pricing_overview.view(session(), runtime().books, now())
-    return PerformanceShape(
-        currency=runtime().books.currency,
-        items=[
-            StrategyResultShape(
-                strategy=each.strategy.name,
-                label=each.strategy.label,
-                figures=FiguresShape.of(each.figures),
-                **{name: getattr(each, name) for name in ("live", "listed", "changes", "days_to_sell")},
-                **{name: getattr(each, name) for name in ("sell_through", "says_enough")},
-            )
-            for each in view.results
-        ],
-    )
 
 
 @bp.post("/pricing/update-all")

@@ -94,6 +94,11 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "sync_listings", "", {}
     yield "show_pricing", "", {}
     yield "save_guards", "", {"json": {"values": {"max_age_minutes": 90}}}
+    yield "list_replays", "", {}
+    wanted = {"strategy": "hold", "settings": "{}", "episodes": "200"}
+    yield "start_replay", "", {"data": wanted, "content_type": "multipart/form-data"}
+    yield "show_replay", world.replay_id[0], {}
+    yield "import_sales", "", form(b"sold_on,style,size,price,currency\n2026-01-05,AB1234-100,9,120.00,EUR\n")
     yield "list_rules", "", {}
     yield "add_rule", "", {"json": {"scope": "tag", "name": "spring"}}
     yield "show_rule", world.rule_id[0], {}
@@ -105,6 +110,9 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "save_default_settings", "", {"json": {"strategy": "hold", "settings": {}}}
     yield "remove_rule", world.rule_id[1], {}
     yield "show_performance", "", {}
+    yield "begin_experiment", "", {"json": {"shares": {"competitive": 50, "hold": 50}}}
+    yield "show_experiment", "", {}
+    yield "end_experiment", "", {}
     yield "update_all_prices", "", {"json": {"strategy": "competitive", "dry_run": True}}
     yield "list_active_orders", "?limit=1", {}
     yield "list_past_orders", "?start_date=2026-01-01&end_date=2026-12-31", {}

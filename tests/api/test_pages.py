@@ -70,8 +70,13 @@ SAME: dict[str, str] = {
     "orders.sync": "sync_orders",
     "pricing.decide": "approve_proposals",
     "pricing.defaults": "save_settings",
+    "pricing.experiment": "begin_experiment",
     "pricing.guards": "save_guards",
     "pricing.index": "show_performance",
+    "pricing.replay.import_sales": "import_sales",
+    "pricing.replay.index": "list_replays",
+    "pricing.replay.show": "show_replay",
+    "pricing.replay.start": "start_replay",
     "pricing.rules.add": "add_rule",
     "pricing.rules.default": "save_default_settings",
     "pricing.rules.follow": "follow_rules",
@@ -105,6 +110,7 @@ ALSO = {
     "inventory.change": ("drop_unbought",),
     "listings.change": ("bulk_price", "bulk_strategy"),
     "pricing.decide": ("reject_proposals", "list_proposals"),
+    "pricing.experiment": ("end_experiment", "show_experiment"),
 }
 ALONE = {
     "auth.password": "a password is changed by its owner, in a browser",

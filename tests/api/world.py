@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.config import PROJECT
 from soleflip.models import Item, ListingChange, Opportunity, Run, StockxListing, StockxOrder, Variant
-from soleflip.services import feeds, ledger, pricing_rules, runs, stock
+from soleflip.services import feeds, ledger, pricing_rules, replays, runs, stock
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.services.runs import Books
 from soleflip.services.stock import Buying
@@ -40,6 +40,7 @@ class World:
     import_id: list[str] = field(default_factory=list)
     change_id: list[str] = field(default_factory=list)
     rule_id: list[str] = field(default_factory=list)
+    replay_id: list[str] = field(default_factory=list)
 
 
 def make_world(session: Session, books: Books, now: datetime | None = None) -> World:
@@ -63,6 +64,8 @@ def make_world(session: Session, books: Books, now: datetime | None = None) -> W
     _listings(session, world, variants, now)
     _sale(session, world, books, now)
     world.rule_id = [str(pricing_rules.add(session, "tag", name, actor="test").id) for name in ("summer", "winter")]
+    tried, _ = replays.start(session, "hold", {}, sales=None, filename=None, episodes=200, actor="test")
+    world.replay_id = [str(tried.id)]
     done = runs.start(session, "detect", actor="timetable")
     runs.finish(session, done.id, "done", message="Nothing to do.")
     world.run_id.append(str(done.id))
