@@ -16,6 +16,7 @@ from soleflip.domain.money import ZERO
 from soleflip.domain.orders import STATUSES, Stage
 from soleflip.models import (
     Decision,
+    Item,
     ListingChange,
     MarketPrice,
     Run,
@@ -28,6 +29,7 @@ from soleflip.services import analytics, opportunities, runs
 from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.services.runs import OPEN_STATES, Books
+from soleflip.services.stock import TO_BUY
 
 CHART_DAYS = 30
 TO_SHIP = tuple(name for name, status in STATUSES.items() if status.stage is Stage.SHIP and not status.hold)
@@ -70,6 +72,7 @@ class Needs:
     to_ship: int
     late: int
     next_ship_by: datetime | None
+    to_buy: int
     orders_in_review: int
     listings_in_review: int
     doubtful_matches: int
@@ -81,7 +84,7 @@ class Needs:
     has_listings: bool
 
     def __bool__(self) -> bool:
-        waiting = (self.to_ship, self.orders_in_review, self.listings_in_review, self.doubtful_matches)
+        waiting = (self.to_ship, self.to_buy, self.orders_in_review, self.listings_in_review, self.doubtful_matches)
         return any((*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs))
 
 
@@ -185,6 +188,7 @@ def needs(session: Session, now: datetime) -> Needs:
             _count(StockxOrder, *to_ship),
             _count(StockxOrder, *to_ship, StockxOrder.ship_by < now),
             select(func.min(StockxOrder.ship_by)).where(*to_ship).scalar_subquery(),
+            _count(StockxOrder, *to_ship, StockxOrder.item.has(Item.note == TO_BUY)),
             _count(StockxOrder, StockxOrder.match_state == "review"),
             _count(StockxListing, StockxListing.status == "review"),
             _count(MarketPrice, *doubtful),

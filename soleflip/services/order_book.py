@@ -28,6 +28,7 @@ from soleflip.models import (
 from soleflip.services import ledger, runs
 from soleflip.services.order_snapshots import sell
 from soleflip.services.runs import Books
+from soleflip.services.stock import TO_BUY
 
 PAGE = 50
 QUEUE = 50
@@ -89,6 +90,11 @@ class OrderLine:
     order: StockxOrder
     status: Status
     left: TimeLeft | None
+
+    @property
+    def is_to_buy(self) -> bool:
+        """Whether the pair that was sold is not bought yet."""
+        return self.order.item is not None and self.order.item.note == TO_BUY
 
     @property
     def payout(self) -> Decimal | None:
@@ -218,6 +224,7 @@ def _queue(session: Session, now: datetime) -> tuple[OrderLine, ...]:
     query = (
         select(StockxOrder)
         .where(StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(names))
+        .options(joinedload(StockxOrder.item))
         .order_by(StockxOrder.ship_by.nulls_last(), StockxOrder.sold_at)
         .limit(QUEUE)
     )

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, String, and_, cast, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Numeric, String, and_, cast, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.listings import LIVE_STATES
-from soleflip.models import AuditEntry, Brand, Gtin, Item, Product, Purchase, StockxListing, Variant
+from soleflip.models import AuditEntry, Brand, Gtin, Item, Product, Purchase, StockxListing, StockxOrder, Variant
 from soleflip.services.stock import STATES, TO_BUY
 
 PAGE = 50
@@ -207,6 +207,11 @@ def _conditions(wanted: StockFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _waits_for_us() -> ColumnElement[bool]:
+    """Whether a pair is sold and not sent yet."""
+    return exists().where(StockxOrder.item_id == Item.id, StockxOrder.order_status == "pending")
+
+
 def _state_conditions(state: str) -> list[ColumnElement[bool]]:
     held = Item.state.in_(HELD)
     special: dict[str, list[ColumnElement[bool]]] = {
@@ -214,7 +219,7 @@ def _state_conditions(state: str) -> list[ColumnElement[bool]]:
         "held": [held],
         "free": [Item.state.in_(("ordered", "in_stock", "returned"))],
         "awaited": [held, Item.is_awaited.is_(True)],
-        "to_buy": [held, Item.note == TO_BUY],
+        "to_buy": [or_(held, _waits_for_us()), Item.note == TO_BUY],
         "no_cost": [held, Item.cost.is_(None)],
     }
     return special.get(state, [Item.state == state])

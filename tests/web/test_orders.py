@@ -79,6 +79,23 @@ def test_what_is_to_ship_comes_first_and_late_is_said(browser: Any, shop: Any) -
     assert "no known pair" in text
 
 
+def test_a_pair_that_is_sold_before_it_is_bought_is_shown_where_one_acts(app: Any, browser: Any, shop: Any) -> None:
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        order = session.get(StockxOrder, shop["2-2"])
+        assert order is not None
+        assert order.item is not None
+        order.item.note, order.item.is_awaited = "to buy", True
+        title, item_id = order.item.product.title, order.item_id
+
+    assert "Not bought yet" in browser.get("/orders").text
+    assert "sold pair that is not bought yet" in browser.get("/").text
+    assert title in browser.get("/inventory?state=to_buy", headers=FRAGMENT).text
+
+    post(browser, "/inventory/bulk", act="arrive", ids=str(item_id))
+    assert "Not bought yet" not in browser.get("/orders").text
+    assert "not bought yet" not in browser.get("/").text
+
+
 def test_an_order_shows_its_payout_lines_verbatim(browser: Any, shop: Any) -> None:
     text = browser.get(f"/orders/{shop['1-1']}").text
     for words in (
