@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, TextIO
 
 from soleflip.domain.errors import InvalidInput
 
 LONGEST_FIELD = 100_000
+PIECE = 1 << 20
 SEPARATORS = (",", ";", "\t")
 
 
@@ -18,18 +20,23 @@ def read_table(stream: IO[bytes], required: Sequence[str], what: str) -> Iterato
 
     Column names are compared without case and outer spaces. Raises InvalidInput when the file as a whole is wrong.
     """
-    raw = stream.read()
-    if not raw.strip():
-        raise InvalidInput(f"The file is empty. Hand in {what}.")
-    text = _decoded(raw)
-    if "\x00" in text or raw.startswith((b"\x1f\x8b", b"PK\x03\x04", b"%PDF")):
-        raise InvalidInput(f"This is no text file. Hand in {what} as CSV.")
-    if not text.strip():
-        raise InvalidInput(f"The file is empty. Hand in {what}.")
-    first = text.splitlines()[0]
+    encoding = _encoding(stream, what)
+    head = stream.read(LONGEST_FIELD).decode(encoding, "replace")
+    stream.seek(0)
+    first = head.splitlines()[0]
     separator = max(SEPARATORS, key=first.count)
     csv.field_size_limit(LONGEST_FIELD)
-    records = _records(text, separator)
+    text = io.TextIOWrapper(stream, encoding, "replace", newline="")
+    try:
+        yield from _checked(_records(text, separator), required, what)
+    finally:
+        text.detach()  # the stream is the caller's to close
+
+
+def _checked(
+    records: Iterator[tuple[int, list[str] | str]], required: Sequence[str], what: str
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Each record by the header's names; raises InvalidInput when a column is missing."""
     names = {name.strip().casefold(): name for name in required}
     _, header = next(records)
     columns = [names.get(name.strip().casefold(), name.strip()) for name in header]
@@ -45,9 +52,9 @@ def read_table(stream: IO[bytes], required: Sequence[str], what: str) -> Iterato
             yield line, f"{len(cells)} fields where the header has {len(columns)}: is a quote or a separator missing?"
 
 
-def _records(text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]:
+def _records(text: TextIO, separator: str) -> Iterator[tuple[int, list[str] | str]]:
     """Each record with its first line; a field far too long means a quote that was never closed."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(text, delimiter=separator)
     while True:
         line = reader.line_num + 1
         try:
@@ -58,10 +65,28 @@ def _records(text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]
             yield line, f"This record can't be read: {error}."
 
 
-def _decoded(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
+def _encoding(stream: IO[bytes], what: str) -> str:
+    """Find a file's encoding a piece at a time, and go back to its start; raises InvalidInput when it is no text."""
+    start = stream.read(4)
+    is_wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    encoding = "utf-16" if is_wide else "utf-8-sig"
+    decoder = codecs.getincrementaldecoder(encoding)("replace" if is_wide else "strict")
+    is_text, is_blank, pieces = not start.startswith((b"\x1f\x8b", b"PK\x03\x04", b"%PDF")), True, [start]
+    while is_text and pieces:
+        piece = pieces.pop()
+        is_text = is_wide or b"\x00" not in piece
+        if piece:
+            pieces.append(stream.read(PIECE))
+        if encoding == "cp1252":
+            is_blank = is_blank and not piece.strip()
+        else:
+            try:
+                is_blank = not decoder.decode(piece, final=not piece).strip() and is_blank
+            except UnicodeDecodeError:
+                encoding, is_blank = "cp1252", False
+    stream.seek(0)
+    if not is_text:
+        raise InvalidInput(f"This is no text file. Hand in {what} as CSV.")
+    if is_blank:
+        raise InvalidInput(f"The file is empty. Hand in {what}.")
+    return encoding

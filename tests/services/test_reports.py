@@ -232,3 +232,12 @@ def test_the_reports_payout_corrects_the_syncs(take: Any, session: Session, book
     for page in (paid, later):
         record(session, [page], books, NOW, actor="test")
     assert analytics.profit(session, EVER, books).profit == Decimal("10.65"), "what was paid stays"
+
+
+@pytest.mark.parametrize("item", ["Schuh", "Schuh für €"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_letters_are_read_in_every_usual_encoding(take: Any, session: Session, item: str, encoding: str) -> None:
+    rows = [line(str(number)) for number in range(3)] + [line("9", Item=item, **{"Total Invoice Amount": "30 €"})]
+    assert take(*rows, encoding=encoding).refused == []
+    order = session.scalars(select(StockxOrder).where(StockxOrder.stockx_order_number == "9")).one()
+    assert (order.title, order.report["Total Invoice Amount"]) == (item, "30 €")
