@@ -77,7 +77,7 @@ def _profit(session: Session, world: World, orders: int) -> list[Figure]:
     session.rollback()
     return [
         Figure(work, "difference to the full sum", float(abs(stored.profit - whole.profit)), "EUR", most=0),
-        Figure(work, "sales counted / sales made", stored.sales / orders, "x", least=1, most=1),
+        Figure(work, "sales counted / in the full sum", stored.sales / whole.sales, "x", least=1, most=1),
         Figure(work, "statements", len(sent), "statements", most=3),
         Figure(work, "time from stored days / of the full sum", reading / summing, "x", most=1 / 50),
         Figure(work, "time day by day / of the full sum", by_day / summing, "x", most=1 / 50),

@@ -40,10 +40,10 @@ class Figure:
     def goal(self) -> str:
         """The goal in words."""
         if self.most is not None and self.most == self.least:
-            return f"= {self.most:.4g}"
+            return f"= {self.most:,g}"
         if self.most is not None:
-            return f"<= {self.most:.4g}"
-        return f">= {self.least:.4g}" if self.least is not None else ""
+            return f"<= {self.most:,g}"
+        return f">= {self.least:,g}" if self.least is not None else ""
 
 
 class Statement(NamedTuple):

@@ -93,6 +93,8 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
     while rows := session.execute(text(query + _IN_ORDER), {**values, "after": after}).all():
         _store(session, rows, rules, values, now)
         after, count = rows[-1].id, count + len(rows)
+        if len(rows) < CHUNK:
+            break
     session.expire_all()
     return count
 
