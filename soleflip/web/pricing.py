@@ -15,7 +15,7 @@ from soleflip.services.pricing_rules import refresh
 from soleflip.services.settings import PricingSettings
 from soleflip.web import pricing_replay, pricing_rules
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import StrategyForm, own_fields, setting_fields
+from soleflip.web.pricing_forms import StrategyForm, setting_fields
 from soleflip.web.settings_texts import REPRICING
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
@@ -148,7 +148,7 @@ def _default_form(view: PricingView) -> StrategyForm:
     looked_at = request.args.get("settings")
     chosen = STRATEGIES[looked_at if looked_at in STRATEGIES else str(default.strategy)]
     own = default.strategy_settings.get(chosen.name, {})
-    return StrategyForm(chosen, own_fields(chosen.settings_type, own, own, {}, prefix="default-"))
+    return StrategyForm(chosen, setting_fields(chosen.settings_type, own, prefix="default-"))
 
 
 def _ids() -> list[UUID]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask import request
+
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import SettingField
@@ -71,6 +73,12 @@ def own_fields(
         acts = f"Acts: {shown}, by {layers.get(spec.name, 'the default')}"
         fields.append(Field(spec, prefix + spec.name, own.get(spec.name), _errors(spec, error), acts))
     return fields
+
+
+def typed_settings(*without: str) -> dict[str, str]:
+    """Return what the form says of settings; of a box and its hidden no, the box, which comes later, counts."""
+    names = [name for name in request.form if name not in ("csrf_token", "back", *without)]
+    return {name: request.form.getlist(name)[-1] for name in names}
 
 
 def _errors(spec: SettingField, error: InvalidInput | None) -> tuple[str, ...]:

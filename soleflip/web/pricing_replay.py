@@ -15,7 +15,7 @@ from soleflip.models import Replay
 from soleflip.services import replays, sales_files
 from soleflip.services.sales_files import Imported
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import StrategyForm, setting_fields
+from soleflip.web.pricing_forms import StrategyForm, setting_fields, typed_settings
 from soleflip.web.unit import actor, now, runtime, wake_after_commit
 
 bp = Blueprint("replay", __name__, url_prefix="/replay")
@@ -33,9 +33,7 @@ def index() -> Response:
 def start() -> Response:
     """Start a replay of a strategy."""
     form = request.form
-    typed = {
-        name: value for name, value in form.items() if name not in ("csrf_token", "strategy", "episodes", "source")
-    }
+    typed = typed_settings("strategy", "episodes", "source")
     given = request.files.get("sales") if form.get("source") == "file" else None
     try:
         if form.get("source") == "file" and (given is None or not given.filename):

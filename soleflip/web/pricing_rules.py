@@ -10,10 +10,10 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import Acting, GuardSettings
-from soleflip.models import PricingRule, StockxListing
+from soleflip.models import PricingRule
 from soleflip.services import listings, pricing_rules
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import Field, StrategyForm, own_fields
+from soleflip.web.pricing_forms import StrategyForm, own_fields, typed_settings
 from soleflip.web.unit import actor
 
 bp = Blueprint("rules", __name__, url_prefix="/rules")
@@ -36,7 +36,7 @@ def show(rule_id: UUID) -> Response:
 @bp.post("/<uuid:rule_id>/strategy")
 def strategy(rule_id: UUID) -> Response:
     """Store a rule's strategy and its settings."""
-    typed = _typed("acts", "strategy")
+    typed = typed_settings("acts", "strategy")
     name = request.form.get("strategy", "")
     acts = request.form.get("acts") or None
     try:
@@ -49,7 +49,7 @@ def strategy(rule_id: UUID) -> Response:
 @bp.post("/<uuid:rule_id>/guards")
 def guards(rule_id: UUID) -> Response:
     """Store a rule's guard rails."""
-    typed = _typed()
+    typed = typed_settings()
     try:
         pricing_rules.save_guards(g.session, rule_id, typed, actor=actor())
     except InvalidInput as error:
@@ -69,7 +69,7 @@ def remove(rule_id: UUID) -> Response:
 def default() -> Response:
     """Store the settings that a strategy has where no rule says otherwise."""
     name = request.form.get("strategy", "")
-    pricing_rules.save_default_settings(g.session, name, _typed("strategy"), actor=actor())
+    pricing_rules.save_default_settings(g.session, name, typed_settings("strategy"), actor=actor())
     flash("Saved. Every listing whose own rules say nothing else goes by it.", "success")
     return go(url_for("pricing.index", settings=name, _anchor="default-settings"))
 
@@ -87,7 +87,7 @@ def tags() -> Response:
 def listing_guards(listing_id: UUID) -> Response:
     """Store a listing's own guard rails."""
     listing = listings.get(g.session, listing_id, lock=True)
-    pricing_rules.save_listing_guards(g.session, listing, _typed(), actor=actor())
+    pricing_rules.save_listing_guards(g.session, listing, typed_settings(), actor=actor())
     flash("Saved. These guard rails act on this listing from now on.", "success")
     return go(url_for("listings.show", listing_id=listing_id))
 
@@ -98,12 +98,6 @@ def follow(listing_id: UUID) -> Response:
     pricing_rules.follow_rules(g.session, listings.get(g.session, listing_id, lock=True), actor=actor())
     flash("The strategy comes from the rules again.", "success")
     return go(url_for("listings.show", listing_id=listing_id))
-
-
-def listing_forms(listing: StockxListing, brand: str | None, acting: Acting) -> list[Field]:
-    """Return the fields of a listing's own guard rails."""
-    values = pricing.written(acting.guards)
-    return own_fields(GuardSettings, listing.guards, values, acting.guard_layers, prefix="guard-")
 
 
 def _show(
@@ -155,10 +149,6 @@ def _acting(rule: PricingRule, strategy: str | None = None) -> Acting:
 def _saved(rule_id: UUID) -> Response:
     flash("Saved. It acts at the next repricing; its floors act at once.", "success")
     return go(url_for("pricing.rules.show", rule_id=rule_id, strategy=request.form.get("strategy") or None))
-
-
-def _typed(*without: str) -> dict[str, str]:
-    return {name: value for name, value in request.form.items() if name not in ("csrf_token", "back", *without)}
 
 
 def _ids() -> list[UUID]:

@@ -54,9 +54,18 @@ def test_a_strategy_is_played_on_memory_or_a_file(browser, book, app, source):
         make_variant(session, style="AM1-100").product.style_key = "AM1100"
     post(browser, "/pricing/replay/sales", file=upload(MEMORY, "style_code,size,sold_on,price"))
     sales = upload(FILE, "sold_on,product,size_us,sale_price_usd")
-    fields = {"strategy": "patient", "day_value": "0.5", "source": source, "episodes": "200", "sales": sales}
+    fields = {
+        "strategy": "patient",
+        "day_value": "0.5",
+        "sells_into_bid": ["no", "yes"],
+        "source": source,
+        "episodes": "200",
+        "sales": sales,
+    }
     started = post(browser, "/pricing/replay", **fields)
     assert started.status_code == 303
+    with book() as session:
+        assert session.scalars(select(Replay)).one().settings["sells_into_bid"] is True
     run = play(app, book, started.location)
     assert run.state == "done", run.error
     with book() as session:
