@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, StockxBatch
 from soleflip.services import automation, listings, pricing_rules, settings
+from soleflip.services.changes import let_pair_go
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Cancelled, Work
 from soleflip.services.settings import PricingSettings
@@ -32,6 +33,7 @@ def carry_out(work: Work) -> str:
     """Carry out every waiting change of this run; returns the closing sentence; raises RetryLater to go on later."""
     try:
         _settle_left_over(work)
+        work.progress()
         for is_delete in (True, False):
             size = BATCH
             while claim := _claim(work, is_delete, size):
@@ -87,7 +89,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
                 updates.append(_update_item(session, change, stockx_id, now + timedelta(days=days), rulebook))
                 at_floor = at_floor or change.new_price == change.listing.floor_price
             except SoleFlipError as error:
-                _end(change, "refused", now, str(error), guard=getattr(error, "guard", None))
+                _end(session, change, "refused", now, str(error), guard=getattr(error, "guard", None))
         return Claim(batch.id, tuple(deletes), tuple(updates), _lane(is_delete, at_floor))
 
 
@@ -151,7 +153,7 @@ def _halve(work: Work, batch_id: UUID, why: str) -> int:
     with work.transaction() as session:
         changes = _of_batch(session, batch_id)
         if len(changes) == 1:
-            _end(changes[0], "failed", work.clock(), f"StockX refused it: {why}")
+            _end(session, changes[0], "failed", work.clock(), f"StockX refused it: {why}")
             return BATCH
     _back_to_waiting(work, batch_id)
     return max(len(changes) // 2, 1)
@@ -198,7 +200,7 @@ def _follow(work: Work, batch_id: UUID) -> None:
                 _apply(session, change, work, now)
             else:
                 why = (result.error if result else None) or "StockX says nothing of this change."
-                _end(change, "failed", now, why)
+                _end(session, change, "failed", now, why)
         batch = session.get_one(StockxBatch, batch_id)
         batch.state, batch.finished_at = "done", now
 
@@ -219,7 +221,7 @@ def _settle_lost(work: Work, batch_id: UUID) -> None:
             if _has_happened(change, status, amount):
                 _apply(session, change, work, now)
             elif status in GONE or status in ("MATCHED", "COMPLETED"):
-                _end(change, "failed", now, f"StockX says the listing is {status.lower()}.")
+                _end(session, change, "failed", now, f"StockX says the listing is {status.lower()}.")
             else:
                 change.state, change.batch_id = "waiting", None
     with work.transaction() as session:
@@ -256,12 +258,17 @@ def _apply(session: Session, change: ListingChange, work: Work, now: datetime) -
     listing.outside_change = None
     target = {"activate": "active", "deactivate": "inactive", "delete": "delisted"}.get(change.kind)
     if target is not None and listing.status != target and listing.status != "sold":
+        # The pair was held for this; the move takes it.
+        let_pair_go(session, listing, change.kind)
         cause = change.sentence or f"{change.kind.capitalize()} carried out by StockX."
         listings.move(session, listing, target, cause=cause, actor=actor, now=now)
 
 
-def _end(change: ListingChange, state: str, now: datetime, why: str, *, guard: str | None = None) -> None:
+def _end(
+    session: Session, change: ListingChange, state: str, now: datetime, why: str, *, guard: str | None = None
+) -> None:
     change.state, change.finished_at, change.error, change.guard = state, now, why, guard
+    let_pair_go(session, change.listing, change.kind)
 
 
 def _of_batch(session: Session, batch_id: UUID) -> Sequence[ListingChange]:
@@ -286,7 +293,7 @@ def _drop_waiting(work: Work) -> None:
     with work.transaction() as session:
         waiting = select(ListingChange).where(ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
         for change in session.scalars(waiting.with_for_update()):
-            _end(change, "cancelled", work.clock(), "The run was cancelled.")
+            _end(session, change, "cancelled", work.clock(), "The run was cancelled.")
 
 
 def report(work: Work) -> str:

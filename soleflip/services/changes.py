@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
 from soleflip.domain.listings import ON_STOCKX
 from soleflip.models import ListingChange, StockxListing
-from soleflip.services import listings, pricing_rules
+from soleflip.services import listings, pricing_rules, stock
 from soleflip.services.pricing_rules import Rulebook
 
 KINDS = ("price", "activate", "deactivate", "delete")
@@ -93,6 +93,7 @@ def ask(
     ).all()
     for busy in {each["listing_id"] for each in accepted} - set(written):
         refused[busy] = "Another change of this listing is under way."
+        let_pair_go(session, session.get_one(StockxListing, busy), wanted[busy].kind)
     return Asked(len(written), refused)
 
 
@@ -110,8 +111,22 @@ def _checked(session: Session, row: StockxListing, wish: Wish, rulebook: Ruleboo
             raise Conflict("The ask is at this price already.")
         return amount
     if wish.kind == "activate":
-        return listings.outgoing_ask(session, row, wish.price or row.ask_price, rulebook)
+        amount = listings.outgoing_ask(session, row, wish.price or row.ask_price, rulebook)
+        _hold_pair(session, row)
+        return amount
     return None
+
+
+def _hold_pair(session: Session, row: StockxListing) -> None:
+    """Reserve the pair of an expired listing that goes up again, so that nothing else lists it; raises Conflict."""
+    if row.status == "expired" and row.item_id is not None and not stock.reserve(session, row.item_id):
+        raise Conflict("Its pair is not free any more: it is listed elsewhere, sold or written off.")
+
+
+def let_pair_go(session: Session, row: StockxListing, kind: str) -> None:
+    """Free what `ask` reserved for an expired listing whose `activate` came to its end."""
+    if kind == "activate" and row.status == "expired" and row.item_id is not None:
+        stock.release(session, row.item_id)
 
 
 def undo_prices(session: Session, run_id: UUID, *, new_run_id: UUID, actor: str, now: datetime) -> Asked:

@@ -24,6 +24,9 @@ OPEN_STATES = ("queued", "running")
 MAX_CRASHES = 5
 MAX_RETRIES = 60
 
+HOLDS_ROWS = frozenset({"list", "change", "reprice"})
+"""Kinds whose rows wait for them: only the work itself can give those back, so a cancelled one still begins."""
+
 # Runs live in real time, also in the sandbox whose days are short: their clock is the database's.
 NOW = func.clock_timestamp()
 
@@ -163,12 +166,15 @@ def postpone(session: Session, run_id: UUID, seconds: float, *, message: str) ->
 
 
 def request_cancel(session: Session, run_id: UUID) -> Run:
-    """Ask a run to stop at its next safe place; one that has not begun ends at once. Raises Conflict when over."""
+    """Ask a run to stop at its next safe place. Raises Conflict when over.
+
+    One that has not begun ends at once, unless rows wait for it: then a worker takes them back.
+    """
     run = get(session, run_id)
     if run.state not in OPEN_STATES:
         raise Conflict("This run is already over.")
     run.cancel_requested = True
-    if run.state == "queued" and run.attempts == 0:
+    if run.state == "queued" and run.attempts == 0 and run.kind not in HOLDS_ROWS:
         finish(session, run_id, "cancelled", message="Cancelled before it began.")
     session.flush()
     session.refresh(run)

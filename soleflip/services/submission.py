@@ -55,6 +55,11 @@ def submit(work: Work) -> str:
         if unsettled:
             raise unsettled from None
         raise
+    except Refused:
+        # Stopped: what an earlier call made is looked up all the same, for that only reads.
+        if unsettled:
+            raise unsettled from None
+        raise
     if unsettled:
         raise unsettled
     return _report(work)

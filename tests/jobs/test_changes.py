@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from soleflip.domain.errors import Conflict
 from soleflip.models import Item, ListingChange, PricingHistory, Run, StockxListing, Variant
-from soleflip.services import asks, automation, changes, placing, runs
+from soleflip.services import asks, automation, changes, listings, placing, runs, stock
 from soleflip.services.changes import Wish
 from tests.selling import Selling
 
@@ -250,3 +250,72 @@ def test_a_dry_run_sends_no_write(selling: Selling, requests_of: Callable[[str],
         run_id = runs.start(session, "reprice", actor="test", params={"dry_run": True}).id
     assert selling.perform(run_id).state == "done"
     assert requests_of("UpdateListings") == 0
+
+
+def test_a_listing_run_cancelled_before_it_began_gives_its_pairs_back(selling: Selling) -> None:
+    run_id = selling.order(2)
+    with selling.runtime.transaction() as session:
+        runs.request_cancel(session, run_id)
+    assert selling.perform(run_id).state == "cancelled"
+    with selling.runtime.transaction() as session:
+        rows = session.execute(
+            select(StockxListing.status, Item.state)
+            .join(Item, Item.id == StockxListing.item_id)
+            .where(StockxListing.run_id == run_id)
+        ).all()
+    assert Counter(map(tuple, rows)) == {("cancelled", "in_stock"): 2}
+
+
+def test_changes_cancelled_before_they_began_leave_the_listing_free_for_others(selling: Selling) -> None:
+    ids = listed(selling, 1)
+    run_id, _ = wish(selling, [Wish(ids[0], "price", Decimal(8000))])
+    with selling.runtime.transaction() as session:
+        runs.request_cancel(session, run_id)
+    assert selling.perform(run_id).state == "cancelled"
+    assert change(selling, [Wish(ids[0], "price", Decimal(7000))]).message == "1 changed."
+
+
+def expire(selling: Selling, listing_id: UUID) -> UUID:
+    """Let a listing of ours run out; returns its item."""
+    with selling.runtime.transaction() as session:
+        listing = session.get_one(StockxListing, listing_id)
+        listings.move(session, listing, "expired", cause="It ran out.", actor="test", now=selling.runtime.clock())
+        assert listing.item_id is not None
+        return listing.item_id
+
+
+def test_an_expired_listing_stays_down_while_its_pair_is_listed_again(selling: Selling) -> None:
+    ids = listed(selling, 1)
+    item_id = expire(selling, ids[0])
+    with selling.runtime.transaction() as session:
+        assert stock.reserve(session, item_id), "as another listing does"
+    _, asked = wish(selling, [Wish(ids[0], "activate")])
+    assert asked.waiting == 0
+    assert "not free" in asked.refused[ids[0]]
+
+
+def test_an_expired_listing_that_goes_up_again_holds_its_pair_from_the_click_on(selling: Selling) -> None:
+    ids = listed(selling, 1)
+    item_id = expire(selling, ids[0])
+    run_id, asked = wish(selling, [Wish(ids[0], "activate", Decimal(8500))])
+    assert asked.waiting == 1
+    with selling.runtime.transaction() as session:
+        assert not stock.reserve(session, item_id), "it must not be listed a second time meanwhile"
+    assert selling.perform(run_id).message == "1 changed."
+    assert amounts(selling, ids) == {("active", "8500.00", "8500"): 1}
+    with selling.runtime.transaction() as session:
+        listing = session.get_one(StockxListing, ids[0])
+        assert (listing.item_id, listing.review) == (item_id, None)
+        assert session.get_one(Item, item_id).state == "listed"
+
+
+def test_an_expired_listing_that_does_not_go_up_lets_its_pair_go(selling: Selling) -> None:
+    ids = listed(selling, 1)
+    item_id = expire(selling, ids[0])
+    run_id, _ = wish(selling, [Wish(ids[0], "activate")])
+    with selling.runtime.transaction() as session:
+        runs.request_cancel(session, run_id)
+    selling.perform(run_id)
+    with selling.runtime.transaction() as session:
+        assert session.get_one(StockxListing, ids[0]).status == "expired"
+        assert session.get_one(Item, item_id).state == "in_stock"
