@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -167,3 +168,20 @@ def usual_wait(waits: Sequence[timedelta], *, share: Decimal = Decimal("0.9"), f
     if len(waits) < fewest:
         return timedelta(days=10)
     return sorted(waits)[math.ceil(share * len(waits)) - 1]
+
+
+def document_links(answer: object, name: str = "") -> list[tuple[str, str]]:
+    """Return the name and address of every web link in StockX's answer on the documents of a Direct order."""
+    if isinstance(answer, str):
+        return [(name, answer)] if answer.startswith("https://") else []
+    if isinstance(answer, Mapping):
+        parts = [(_words(str(key)), value) for key, value in answer.items()]
+    elif isinstance(answer, list | tuple):
+        parts = [(str(number), value) for number, value in enumerate(answer, start=1)]
+    else:
+        return []
+    return [link for key, value in parts for link in document_links(value, f"{name}, {key.lower()}" if name else key)]
+
+
+def _words(key: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key).replace("_", " ").capitalize()

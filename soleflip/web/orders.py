@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, make_response, request, url_for
 
 from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.orders import document_links
 from soleflip.services import costs, ledger, order_book
 from soleflip.services.order_book import OrderFilter
 from soleflip.web.htmx import go, page
@@ -99,6 +100,21 @@ def label(order_id: UUID) -> Response:
     response.headers["Content-Disposition"] = f'inline; filename="shipping-{order.shipping_id}.pdf"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@bp.get("/<uuid:order_id>/documents")
+def documents(order_id: UUID) -> Response:
+    """Show the links to a Direct order's documents as StockX gives them now; they expire, so none is kept."""
+    order = order_book.show(g.session, order_id, now()).line.order
+    if order.inventory_type != "DIRECT":
+        raise NotFound("Only Direct orders have a set of documents; the others have their shipping document.")
+    answer = runtime().stockx.shipping_documents(order.stockx_order_number)
+    return page(
+        "orders/documents.html",
+        "orders/_documents.html",
+        order=order,
+        links=document_links(answer.shipping_documents),
+    )
 
 
 def _uuid(text: str) -> UUID:

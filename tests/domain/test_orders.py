@@ -7,7 +7,16 @@ from itertools import permutations
 
 import pytest
 
-from soleflip.domain.orders import STATUSES, Stage, is_newer, needs_detail, status_of, time_left, usual_wait
+from soleflip.domain.orders import (
+    STATUSES,
+    Stage,
+    document_links,
+    is_newer,
+    needs_detail,
+    status_of,
+    time_left,
+    usual_wait,
+)
 
 FACTS = (
     "CREATED CCAUTHORIZATIONFAILED SHIPPED RECEIVED AUTHENTICATING AUTHENTICATED PAYOUTPENDING PAYOUTCOMPLETED "
@@ -108,3 +117,18 @@ def test_a_payout_is_usual_until_nine_of_ten_were_faster() -> None:
     waits = [timedelta(days=day) for day in range(1, 11)]
     assert usual_wait(waits) == timedelta(days=9)
     assert usual_wait(waits[:9]) == timedelta(days=10), "too few to tell"
+
+
+def test_documents_of_a_direct_order_are_links_with_names() -> None:
+    answer = {
+        "requiredDocuments": {"commercialInvoice": "https://a/1", "other": None},
+        "message": "print all",
+        "thermalLabelOnly": "javascript:alert(1)",
+        "sellerShippingInstructions": {"normalLabel": {"label": ["https://a/2", "https://a/3"]}},
+    }
+    assert document_links(answer) == [
+        ("Required documents, commercial invoice", "https://a/1"),
+        ("Seller shipping instructions, normal label, label, 1", "https://a/2"),
+        ("Seller shipping instructions, normal label, label, 2", "https://a/3"),
+    ]
+    assert document_links(None) == []

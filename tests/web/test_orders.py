@@ -58,6 +58,8 @@ FRAGMENT = {"HX-Request": "true"}
         "/analytics?period=all&by=brand&unit=day",
         "/tax",
         "/tax?treatment=margin_scheme",
+        "/tax?treatment=intra_eu&basis=payout&show=missing",
+        "/tax?year=2001",
         "/tax/past",
     ],
 )  # fmt: skip
@@ -202,3 +204,27 @@ def test_a_wrong_file_is_refused_on_the_page(browser: Any) -> None:
 
 def test_a_label_that_is_not_made_yet_is_said(browser: Any, shop: Any) -> None:
     assert browser.get(f"/orders/{shop['1-1']}/label.pdf").status_code == 404
+
+
+def test_only_a_direct_order_has_a_set_of_documents(app: Any, browser: Any, shop: Any) -> None:
+    answer = browser.get(f"/orders/{shop['1-1']}/documents")
+    assert answer.status_code == 404
+    assert "Only Direct orders" in answer.text
+    with app.test_request_context():
+        fragment = app.jinja_env.get_template("orders/_documents.html")
+        assert 'href="https://a/1"' in fragment.render(links=[("Invoice", "https://a/1")])
+        assert "No documents yet" in fragment.render(links=[])
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "pdf"])
+def test_a_year_without_sales_has_its_files_too(browser: Any, ending: str) -> None:
+    answer = browser.get(f"/tax/2001.{ending}")
+    assert answer.status_code == 200
+    assert len(answer.data) > 500
+    answer.close()
+
+
+def test_rows_of_the_tax_year_follow_by_key(browser: Any, shop: Any) -> None:
+    assert browser.get("/tax?after=nonsense").status_code == 422
+    missing = browser.get("/tax?show=missing").text
+    assert missing.count("Missing: ") == 1, "the sale whose pair nobody knows"
