@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, request, send_file, stream_with_context
 from pydantic import Field
-from spectree.model_adapter.pydantic_adapter import BaseFile
 from werkzeug.exceptions import NotAcceptable
 
 from soleflip.api.contract import JSON, operation
-from soleflip.api.fields import Amount, Asked, AskedDay, Shape
+from soleflip.api.fields import Amount, Asked, AskedDay, Shape, Upload
 from soleflip.api.figures import FiguresShape
 from soleflip.api.unit import actor, now, runtime, session
 from soleflip.domain.analytics import Period, period_of, unit_for
@@ -162,7 +161,7 @@ class TaxReportShape(Shape):
 class PastFile(Asked):
     """What lies before SoleFlip: StockX's seller report, or a table of what past pairs cost."""
 
-    file: Annotated[BaseFile, Field(description="CSV.")]
+    file: Annotated[Upload, Field(description="CSV.")]
     kind: Literal["report", "costs"]
     dry_run: bool = Field(default=False, description="Say what would come of it; write nothing.")
 

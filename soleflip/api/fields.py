@@ -11,6 +11,8 @@ from uuid import UUID
 from flask import current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from spectree.model_adapter.pydantic_adapter import BaseFile
+from werkzeug.datastructures import FileStorage
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Product, Run, Variant
@@ -50,6 +52,17 @@ class Asked(BaseModel):
     """Base of requests: an unknown field is a mistake, and is refused by name."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Upload(BaseFile):
+    """A file of a form; text in its place is refused."""
+
+    @classmethod
+    def validate(cls, value: Any, *_: Any, **__: Any) -> FileStorage:
+        """Return the file; raises ValueError for anything else."""
+        if not isinstance(value, FileStorage):
+            raise ValueError("Send a file.")
+        return value
 
 
 class Paged(Asked):

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from flask import Blueprint
 from pydantic import Field
-from spectree.model_adapter.pydantic_adapter import BaseFile
 from werkzeug.utils import secure_filename
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Moment, Page, Paged, RunShape, Shape, seal, unseal
+from soleflip.api.fields import Asked, Moment, Page, Paged, RunShape, Shape, Upload, seal, unseal
 from soleflip.api.unit import runtime, session, start_run
 from soleflip.domain.errors import InvalidInput
 from soleflip.feeds import FeedMapping, Preview, preview
@@ -28,7 +27,7 @@ TAG = "Imports"
 class FeedFile(Asked):
     """A feed: Awin's CSV or CSV.GZ as it is, any other CSV or XLSX with the mapping of its columns."""
 
-    file: Annotated[BaseFile, Field(description="CSV, CSV.GZ or XLSX.")]
+    file: Annotated[Upload, Field(description="CSV, CSV.GZ or XLSX.")]
     mapping: str | None = Field(
         default=None,
         max_length=5000,

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from flask import Blueprint
 from pydantic import Field
-from spectree.model_adapter.pydantic_adapter import BaseFile
 
 from soleflip.api.contract import operation
 from soleflip.api.fields import (
@@ -24,6 +23,7 @@ from soleflip.api.fields import (
     RunShape,
     Shape,
     Started,
+    Upload,
     VariantShape,
     seal,
     started,
@@ -144,7 +144,7 @@ class WriteOff(Asked):
 class StockFile(Asked):
     """A CSV of pairs; its first line names the columns."""
 
-    file: Annotated[BaseFile, Field(description="CSV.")]
+    file: Annotated[Upload, Field(description="CSV.")]
     again: bool = Field(default=False, description="Import a file once more that was imported before.")
 
 

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from flask import Blueprint
 from pydantic import Field
-from spectree.model_adapter.pydantic_adapter import BaseFile
 from werkzeug.utils import secure_filename
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Moment, RunShape, Shape
+from soleflip.api.fields import Asked, Moment, RunShape, Shape, Upload
 from soleflip.api.selling import STRATEGY
 from soleflip.api.unit import actor, now, runtime, session, wake_after_commit
 from soleflip.domain.errors import InvalidInput
@@ -31,7 +30,7 @@ class ReplayWanted(Asked):
     strategy: str = Field(pattern=STRATEGY)
     settings: str | None = Field(default=None, max_length=5000, description="A JSON object; the defaults without it.")
     episodes: Literal["200", "500", "1000", "2000"] = "500"
-    sales: Annotated[BaseFile | None, Field(description="CSV or CSV.GZ.")] = None
+    sales: Annotated[Upload | None, Field(description="CSV or CSV.GZ.")] = None
 
 
 class ReplayShape(Shape):
@@ -71,7 +70,7 @@ class ReplayList(Shape):
 class SalesFile(Asked):
     """A file of past sales by anybody."""
 
-    file: Annotated[BaseFile, Field(description="CSV or CSV.GZ.")]
+    file: Annotated[Upload, Field(description="CSV or CSV.GZ.")]
 
 
 class SalesResult(Shape):

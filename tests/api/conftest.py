@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,9 +29,10 @@ class Caller:
     secret: str
 
     def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
-        """Send a request; `path` begins behind /api/v1."""
+        """Send a request; `path` begins behind /api/v1. It shares nothing with the test's own application context."""
         wanted = {"Authorization": f"Bearer {self.secret}", **(headers or {})}
-        return self.app.test_client().open(API + path, method=method, headers=wanted, buffered=True, **options)
+        open_ = partial(self.app.test_client().open, API + path, method=method, headers=wanted, buffered=True)
+        return contextvars.Context().run(open_, **options)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.send("GET", path, **options)

@@ -143,6 +143,13 @@ def test_a_token_has_a_share_of_requests_of_its_own(app: Flask, make_caller: Cal
         ("POST", "/automation/stop", {"data": b"a=1"}, 415, "unsupported-media-type"),
         ("POST", "/quickflip/import", {"json": {}}, 415, "unsupported-media-type"),
         ("POST", "/automation/stop", {"json": {"reason": "a\x00b"}}, 400, "bad-request"),
+        (
+            "POST",
+            "/inventory/import",
+            {"data": {"file": "text"}, "content_type": "multipart/form-data"},
+            422,
+            "invalid-input",
+        ),
         ("POST", "/automation/stop", {"json": []}, 422, "invalid-input"),
         ("GET", "/selling/listings?limit=1000", {}, 422, "invalid-input"),
         ("GET", "/selling/listings?cursor=nonsense", {}, 422, "invalid-input"),
