@@ -151,6 +151,8 @@ def _start_sandbox(settings: Settings, group: processes.Group, command: str) -> 
         deadline = time.monotonic() + READY_SECONDS
         while not process.ended:
             if process.listens_on(settings.sandbox_port):
+                # Commands beside this stack find it there, whatever their environment says.
+                sandbox_port_file(settings.data).write_text(str(settings.sandbox_port), "ascii")
                 return settings
             if time.monotonic() > deadline:
                 raise CannotRun(f"the sandbox did not start within {READY_SECONDS} seconds.\n{_last_lines(process)}")
