@@ -19,10 +19,12 @@ from soleflip.domain.pricing import (
     PastChange,
     PastSale,
     PricingInput,
+    Proposal,
     Quote,
     decide,
     read_settings,
 )
+from soleflip.domain.pricing.decision import judge
 
 FEES = FeeSchedule("EUR", Decimal("0.09"), Decimal(5), Decimal("0.03"), Decimal(0))
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -216,3 +218,11 @@ def test_the_table_is_long_enough_and_names_every_guard() -> None:
         "no_cost",
     } <= named
     assert {each.name for each in fields(GuardSettings)} >= {"min_profit", "min_roi", "min_margin"}
+
+
+def test_no_strategy_that_goes_by_the_market_may_undercut_ourselves() -> None:
+    given = given_by("100", "150", "140", "lowest_ask=140", "")
+    decision = judge(lambda: Proposal(Decimal(137), "Lower."), given, GuardSettings(), quote_use="needed")
+    assert (decision.kind, decision.guard, decision.ask) == ("refuse", "own_ask", Decimal(150))
+    rival = given_by("100", "150", "140", "lowest_ask=139", "")
+    assert judge(lambda: Proposal(Decimal(138), "Lower."), rival, GuardSettings(), quote_use="needed").ask == 138
