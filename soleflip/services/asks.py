@@ -136,7 +136,9 @@ def preview(
         raise InvalidInput(f"At most {MOST} pairs at once; narrow the filter.")
     rulebook = pricing_rules.load(session)
     shown = pricing.strategy_named(strategy or str(rulebook.default.strategy)).name
-    sources = [*from_opportunities(session, opportunity_ids), *from_items(session, item_ids)]
+    offered = from_opportunities(session, opportunity_ids)
+    theirs = {pair.item.id for pair in offered if pair.item is not None}
+    sources = [*offered, *from_items(session, [each for each in item_ids if each not in theirs])]
     brands = pricing_rules.brands_of(session, {source.variant.product_id for source in sources})
     rules = {source.id: rulebook.acting(brands.get(source.variant.product_id), strategy=strategy) for source in sources}
     rows = _price(session, sources, rules, now, local_hour, wanted or {})

@@ -69,7 +69,7 @@ class ListingFilter:
         sort = args.get("sort", "")
         return cls(
             state=_known(args.get("state"), STATES) or "live",
-            brand=int(args["brand"]) if args.get("brand", "").isdecimal() else None,
+            brand=int(args["brand"]) if args.get("brand", "").isdecimal() and len(args["brand"]) < 10 else None,
             text=args.get("q", "").strip()[:100],
             strategy=args.get("strategy") or None,
             place=_known(args.get("place"), PLACES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, abort, request
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
@@ -79,6 +79,7 @@ def install(app: Flask) -> None:
     unit.install(app)
     auth.install(app)
     csrf.init_app(app)
+    app.before_request(_refuse_nul)
     app.before_request(_refuse_forged_forms)
     Talisman(
         app,
@@ -94,6 +95,12 @@ def install(app: Flask) -> None:
     shell.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+
+
+def _refuse_nul() -> None:
+    """Refuse text with a NUL in it, which no keyboard types and PostgreSQL can't keep."""
+    if any("\x00" in text for values in (request.args, request.form) for _, text in values.items(multi=True)):
+        abort(400)
 
 
 def _refuse_forged_forms() -> None:

@@ -85,7 +85,9 @@ def show(import_id: UUID) -> Response:
     """Show an import: its progress, its counts, and the refused rows with line and reason."""
     entry = feeds.get(g.session, import_id)
     after = request.args.get("after", "0")
-    refused = feeds.refusals(g.session, import_id, after=int(after) if after.isdigit() else 0, limit=feeds.PAGE + 1)
+    refused = feeds.refusals(
+        g.session, import_id, after=int(after) if after.isdecimal() and len(after) < 19 else 0, limit=feeds.PAGE + 1
+    )
     view: dict[str, Any] = {
         "entry": entry,
         "run": runs.get(g.session, entry.run_id) if entry.run_id else None,

@@ -34,6 +34,8 @@ from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("listings", __name__, url_prefix="/listings")
 
+MOST_DIGITS = 12
+
 WORDS = {
     "STATES": listing_query.STATES,
     "PLACES": listing_query.PLACES,
@@ -311,10 +313,14 @@ def _uuids(texts: Iterable[str]) -> list[UUID]:
 
 
 def _number(text: str, field: str) -> Decimal:
+    """Read a number as people write it: one of a million digits (1e999999) would keep the server busy for minutes."""
     try:
-        return Decimal(text.strip())
-    except InvalidOperation as error:
-        raise InvalidInput(f"{text.strip()[:20]!r} is not a number; write it like 95 or 12.5.", field=field) from error
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
+        raise InvalidInput(f"{text.strip()[:20]!r} is not a number; write it like 95 or 12.5.", field=field)
+    return number
 
 
 def _strategies() -> list[tuple[str, str]]:

@@ -101,7 +101,7 @@ def make_listing(
     item = Item(
         product_id=variant.product_id,
         variant_id=variant.id,
-        state="listed",
+        state="in_stock" if status == "expired" else "listed",
         cost=Decimal(cost) if cost else None,
         currency="EUR",
     )
@@ -460,3 +460,48 @@ def test_the_click_for_250_rows_takes_little_work(browser, book, app):
     assert time.process_time() - began < 0.3  # of this process alone, so that a busy machine does not matter
     assert answer.status_code == 303
     assert len(statements) <= 20, statements
+
+
+@pytest.mark.parametrize("name", ["ask", "quantity"])
+@pytest.mark.parametrize("typed", ["NaN", "sNaN", "Infinity", "1e999999", "1e99999999", "1e-999999"])
+def test_a_number_that_is_none_is_refused_with_a_sentence(browser: Any, book: Any, name: str, typed: str) -> None:
+    with book() as session:
+        wanted = str(make_opportunity(session, make_variant(session)).id)
+    answer = post(browser, "/listings/preview", ids=wanted, **{f"{name}-{wanted}": typed})
+    assert answer.status_code == 422
+    assert "is not a number" in answer.text
+
+
+def test_one_pair_ordered_in_two_ways_is_listed_once(browser: Any, book: Any) -> None:
+    with book() as session:
+        variant = make_variant(session)
+        wanted = make_opportunity(session, variant)
+        item = Item(
+            product_id=variant.product_id,
+            variant_id=variant.id,
+            state="in_stock",
+            cost=Decimal(50),
+            currency="EUR",
+            opportunity_id=wanted.id,
+        )
+        session.add(item)
+        session.flush()
+        both = {"opportunity_ids": str(wanted.id), "item_ids": str(item.id)}
+        item_id = item.id
+    answer = post(browser, "/listings/order", take=list(both.values()), **both)
+    assert answer.status_code == 303
+    with book() as session:
+        assert len(session.scalars(select(StockxListing).where(StockxListing.item_id == item_id)).all()) == 1
+
+
+@pytest.mark.parametrize("address", ["/listings?q=a%00b", "/search?q=%00", "/inventory/new?q=a%00b"])
+def test_a_nul_in_the_address_is_no_mistake_of_ours(browser: Any, address: str) -> None:
+    assert browser.get(address).status_code == 400
+
+
+def test_a_nul_in_a_form_is_no_mistake_of_ours(browser: Any) -> None:
+    assert post(browser, "/inventory/look-up", q="a\x00b").status_code == 400
+
+
+def test_a_brand_number_beyond_all_brands_finds_nothing(browser: Any) -> None:
+    assert browser.get("/listings?brand=99999999999999999999999").status_code == 200
