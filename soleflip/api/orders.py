@@ -26,7 +26,7 @@ from soleflip.api.fields import (
 )
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.errors import NotFound
-from soleflip.domain.orders import status_of
+from soleflip.domain.orders import document_links, status_of
 from soleflip.models import StockxOrder
 from soleflip.services import costs, ledger, order_book, order_pages
 
@@ -134,6 +134,19 @@ class OrderDetail(OrderShape):
     candidates: list[CandidateShape] = Field(description="Pairs it may have been of, while that is not known.")
 
 
+class DocumentShape(Shape):
+    """One document of a Direct order; its address expires."""
+
+    name: str
+    url: str
+
+
+class DocumentList(Shape):
+    """The documents of a Direct order."""
+
+    items: list[DocumentShape]
+
+
 class NamedItem(Asked):
     """Which pair was sold; null when it was none of the stock's."""
 
@@ -195,6 +208,18 @@ def show_label(number: str) -> Response:
         raise NotFound("StockX has not made a shipping document for this order yet. Sync, then try again.")
     content = runtime().stockx.shipping_document(order.stockx_order_number, order.shipping_id)
     return Response(content, mimetype=PDF, headers={"Cache-Control": "no-store"})
+
+
+@bp.get("/orders/<number>/documents")
+@operation(TAG, "read", DocumentList)
+def list_documents(number: str) -> DocumentList:
+    """List the documents of a Direct order as StockX gives them now."""
+    order = order_pages.by_number(session(), number)
+    if order.inventory_type != "DIRECT":
+        raise NotFound("Only Direct orders have a set of documents; the others have their shipping document.")
+    answer = runtime().stockx.shipping_documents(order.stockx_order_number)
+    links = document_links(answer.shipping_documents)
+    return DocumentList(items=[DocumentShape(name=name, url=url) for name, url in links])
 
 
 @bp.post("/orders/<number>/item")

@@ -61,6 +61,7 @@ SAME: dict[str, str] = {
     "opportunities.save_search": "keep_search",
     "opportunities.show": "show_opportunity",
     "orders.cost": "set_cost",
+    "orders.documents": "list_documents",
     "orders.index": "list_active_orders",
     "orders.label": "show_label",
     "orders.name_item": "name_item",
