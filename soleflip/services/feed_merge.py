@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -78,15 +79,32 @@ WHERE offers.shop_id = ANY(:shops) AND offers.gone_at IS NULL AND NOT EXISTS (
 )
 """
 
+_MISSING = """
+SELECT count(*) FILTER (WHERE stage.shop_id IS NULL), count(*)
+FROM integration.market_prices AS offers
+LEFT JOIN (SELECT DISTINCT shop_id, external_id FROM feed_stage) AS stage
+    ON stage.shop_id = offers.shop_id AND stage.external_id = offers.external_id
+WHERE offers.shop_id = ANY(:shops) AND offers.gone_at IS NULL
+"""
+
+FEW = 100
+"""A shop with fewer offers may well sell out from one day to the next."""
+MOST_MISSING = Decimal("0.9")
+"""With a larger share of its offers missing, a file is thought to be a part of the shop's feed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge wrote; `doubles` are rows whose product number stood in an earlier line: line, title, that line."""
+    """What a merge wrote; `doubles` are rows whose product number stood in an earlier line: line, title, that line.
+
+    `spared` is how many offers are missing from a file too small to be believed complete.
+    """
 
     imported: int
     updated: int
     unchanged: int
     gone: int
+    spared: int
     doubles: Sequence[tuple[int, str, int]]
     double_count: int
     shop_ids: Sequence[int]
@@ -103,7 +121,8 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
 
     1. Of rows with the same product number the first counts.
     2. Earlier prices go into the history, new and changed offers are written, the same ones are not touched.
-    3. With a complete feed the shops' other offers are marked gone, and the shops as seen.
+    3. With a complete feed the shops' other offers are marked gone, and the shops as seen; but when nearly all of
+       many offers are missing, the file is a part of the feed rather than a shop that sold out.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MERGE_LOCK})
     doubles = session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
@@ -112,12 +131,16 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
     rows, shops = session.execute(text("SELECT count(*), array_agg(DISTINCT shop_id) FROM feed_stage")).one()
     session.execute(text(_HISTORY))
     imported, updated = session.execute(text(_UPSERT), {"now": now, "import_id": import_id}).one()
-    gone = 0
+    gone = spared = 0
     if complete and shops:
-        gone = session.execute(text(_GONE), {"now": now, "shops": shops}).rowcount  # type: ignore[attr-defined]
+        missing, live = session.execute(text(_MISSING), {"shops": shops}).one()
+        if live >= FEW and missing > live * MOST_MISSING:
+            spared = missing
+        else:
+            gone = session.execute(text(_GONE), {"now": now, "shops": shops}).rowcount  # type: ignore[attr-defined]
         session.execute(
             text("UPDATE integration.shops SET seen_at = :now WHERE id = ANY(:shops)"), {"now": now, "shops": shops}
         )
     found = [(line, title, first) for line, title, first, _ in doubles]
     total = doubles[0].total if doubles else 0
-    return Merge(imported, updated, rows - imported - updated, gone, found, total, shops or ())
+    return Merge(imported, updated, rows - imported - updated, gone, spared, found, total, shops or ())

@@ -282,6 +282,10 @@ def _add(result: ImportResult, merged: Merge) -> None:
     result.imported, result.updated = merged.imported, merged.updated
     result.unchanged, result.gone = merged.unchanged, merged.gone
     result.shop_ids = merged.shop_ids
+    if merged.spared:
+        result.notes.append(
+            f"{merged.spared} offers of this shop are not in the file; that is nearly all, so none was marked gone."
+        )
 
 
 def _fail(work: Work, import_id: UUID, state: str, reason: str) -> None:

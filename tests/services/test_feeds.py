@@ -89,6 +89,16 @@ def test_offers_missing_from_a_complete_feed_are_gone_and_come_back(session: Ses
     assert _offers(session)[missing].gone_at is None
 
 
+def test_a_file_with_a_handful_of_many_offers_empties_no_shop(session: Session, write: Write) -> None:
+    everything = list(rows(count=200))
+    feeds.import_file(session, write(everything), now=NOW)
+    part = feeds.import_file(session, write(everything[:5]), now=NOW + timedelta(days=1))
+    assert (part.unchanged, part.gone) == (5, 0)
+    assert "195 offers of this shop are not in the file" in part.notes[0]
+    half = feeds.import_file(session, write(everything[:100]), now=NOW + timedelta(days=2))
+    assert (half.gone, half.notes) == (100, [])
+
+
 def test_another_shops_feed_leaves_this_shops_offers_alone(session: Session, write: Write) -> None:
     ours = list(rows(count=10))
     feeds.import_file(session, write(ours), now=NOW)
