@@ -39,7 +39,6 @@ from soleflip.jobs import tasks
 from soleflip.models import FeedImport, Run, StockxListing, StockxOrder
 from soleflip.runtime import Runtime
 from soleflip.services import asks, feeds, opportunities, placing, runs
-from soleflip.services.opportunity_filter import OpportunityFilter
 
 DAYS = 30
 SPEED = 1200

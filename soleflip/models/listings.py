@@ -19,7 +19,8 @@ class StockxListing(Base):
     """One ask of ours for one item; amounts in `currency`. The database refuses two live listings of one item.
 
     `strategy` is the one that acts; `strategy_from` says whose word it is: rules (of tag, brand or default), listing,
-    or experiment; `experiment_arm` is what the lot once gave it. `strategy_settings`, `guards` and `tags` are the listing's own.
+    or experiment; `experiment_arm` is what the lot once gave it. `strategy_settings`, `guards` and `tags` are the
+    listing's own.
     """
 
     __tablename__ = "stockx_listings"

@@ -15,7 +15,6 @@ from soleflip.models.catalog import Product, Variant
 from soleflip.models.listings import StockxListing
 from soleflip.models.stock import Item
 
-
 UNSETTLED = (
     "source = 'stockx' AND order_status <> 'cancelled' AND (realised_at IS NULL OR"
     " (order_status = 'completed' AND payout_status NOT IN ('PAYOUTCOMPLETED', 'COMPLETED')))"
@@ -148,8 +147,8 @@ FOR EACH ROW EXECUTE FUNCTION selling.refuse_ledger_change()
 class LedgerEntry(Base):
     """One line of the books, append-only: income positive, cost and fees negative.
 
-    `kind`: sale, adjustment, cost, write_off, penalty; a reversal repeats kind and name with the opposite sign and names
-    the entry in `reverses_id`. `books_amount` is in the books' currency at `rate`, fixed for ever.
+    `kind`: sale, adjustment, cost, write_off, penalty; a reversal repeats kind and name with the opposite sign and
+    names the entry in `reverses_id`. `books_amount` is in the books' currency at `rate`, fixed for ever.
     """
 
     __tablename__ = "ledger_entries"
