@@ -35,11 +35,20 @@ def test_progress_polls_itself_and_stops_when_the_run_is_over(browser, transacti
 
 def test_a_run_can_be_cancelled(browser, transaction):
     with transaction() as session:
-        run = runs.start(session, "list", actor="x")
+        run = runs.start(session, "quotes", actor="x")
     assert post(browser, f"/runs/{run.id}/cancel").status_code == 303
     with transaction() as session:
         assert session.get(Run, run.id).state == "cancelled"
     assert post(browser, f"/runs/{run.id}/cancel").status_code == 409
+
+
+def test_a_cancelled_run_that_holds_rows_waits_for_a_worker_to_take_them_back(browser, transaction):
+    with transaction() as session:
+        run = runs.start(session, "list", actor="x")
+    assert post(browser, f"/runs/{run.id}/cancel").status_code == 303
+    with transaction() as session:
+        left = session.get(Run, run.id)
+        assert (left.state, left.cancel_requested) == ("queued", True)
 
 
 def test_the_log_of_a_run_is_shown_and_escaped(browser, transaction):
