@@ -12,6 +12,9 @@ from soleflip.domain.errors import InvalidInput
 
 S = TypeVar("S")
 
+MOST = Decimal(1_000_000)
+"""No amount, percentage or span of time in a setting is larger; a slip of the keyboard is."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
@@ -132,6 +135,8 @@ def _number(spec: SettingField, plain: type, text: str) -> Decimal | int:
         number = Decimal(text)
     except InvalidOperation:
         raise InvalidInput(f"{spec.label} must be a number, not {text!r}.", field=spec.name) from None
+    if number.is_finite() and abs(number) > MOST:
+        raise InvalidInput(f"{spec.label} must be at most {MOST}.", field=spec.name)
     if not number.is_finite() or (plain is int and number != int(number)):
         kind = "a whole number" if plain is int else "a finite number"
         raise InvalidInput(f"{spec.label} must be {kind}.", field=spec.name)

@@ -56,8 +56,13 @@ def _cuts_of_one_fight(changes: Sequence[PastChange], gap: timedelta) -> list[Pa
 
 
 def _was_undercut(cut: PastChange, until: datetime | None, quotes: Sequence[Quote]) -> bool:
+    """Tell whether a rival went below this cut because of it: lower than the cut, and lower than he stood before.
+
+    A rival who stood below us all along, while we come down to him in steps, answers nothing.
+    """
+    before = [quote.lowest_ask for quote in quotes if quote.at <= cut.at and quote.lowest_ask is not None]
     return any(
-        quote.lowest_ask is not None and quote.lowest_ask < cut.new
+        quote.lowest_ask is not None and quote.lowest_ask < cut.new and (not before or quote.lowest_ask < before[-1])
         for quote in quotes
         if quote.at > cut.at and (until is None or quote.at <= until)
     )
