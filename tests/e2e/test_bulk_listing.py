@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import Stack
+from tests.conftest import Stack, running_stack
 from tests.e2e.conftest import Visitor
 from tests.e2e.test_main_job import DEMO_FEED, LONG, enter, import_feed
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_bulk_listing_goes_on_without_its_tab_and_is_undone(visit: Callable[..., Visitor], stack: Stack) -> None:
+@pytest.fixture
+def own_stack(test_folder: Path) -> Iterator[Stack]:
+    """A stack whose opportunities nobody has listed yet."""
+    with running_stack(test_folder / "bulk-listing") as running:
+        yield running
+
+
+def test_a_bulk_listing_goes_on_without_its_tab_and_is_undone(visit: Callable[..., Visitor], own_stack: Stack) -> None:
+    stack = own_stack
     first = enter(visit, stack)
     import_feed(first, DEMO_FEED)
     first.go("/opportunities?q=Nike")
