@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain import pricing
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.pricing.sales import OtherSizes, ProductSales
-from soleflip.models import LatestQuote, PastSale, StockxListing, Variant
+from soleflip.models import LatestQuote, PastSale, Quote, StockxListing, Variant
 from soleflip.services.runs import Work
 
 EVERY_QUOTE_FOR = timedelta(days=30)
@@ -84,7 +84,7 @@ def own_asks(session: Session, variant_ids: set[UUID]) -> Mapping[UUID | None, l
     return own
 
 
-def as_quote(quote: LatestQuote) -> pricing.Quote:
+def as_quote(quote: LatestQuote | Quote) -> pricing.Quote:
     """Return a stored quote as the pricing rules take it."""
     return pricing.Quote(
         quote.at, quote.lowest_ask, quote.highest_bid, quote.sell_faster, quote.earn_more, quote.beat_us

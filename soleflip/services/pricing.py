@@ -207,11 +207,7 @@ def _quote_history(
     found: dict[UUID, list[pricing.Quote]] = defaultdict(list)
     query = select(Quote).where(Quote.variant_id.in_(variant_ids), Quote.currency == currency, Quote.at > now - HISTORY)
     for quote in session.scalars(query.order_by(Quote.at, Quote.id)):
-        found[quote.variant_id].append(
-            pricing.Quote(
-                quote.at, quote.lowest_ask, quote.highest_bid, quote.sell_faster, quote.earn_more, quote.beat_us
-            )
-        )
+        found[quote.variant_id].append(as_quote(quote))
     return found
 
 

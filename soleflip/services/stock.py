@@ -119,20 +119,6 @@ def reserve(session: Session, item_id: UUID) -> bool:
     return taken.first() is not None
 
 
-def reserve_free(session: Session, variant_id: UUID, opportunity_id: UUID | None = None) -> Item | None:
-    """Reserve one free item of a variant, what is in stock first; None when there is none left."""
-    query = select(Item).where(Item.variant_id == variant_id, Item.state.in_(FREE_STATES))
-    if opportunity_id is not None:
-        query = query.where(Item.opportunity_id == opportunity_id)
-    item = session.scalar(
-        query.order_by(Item.state != "in_stock", Item.created_at).limit(1).with_for_update(skip_locked=True)
-    )
-    if item is not None:
-        item.state = "reserved"
-        session.flush()
-    return item
-
-
 def move(session: Session, item_id: UUID, to_state: str) -> None:
     """Set an item's state after what happened to its listing or order."""
     if to_state not in STATES:

@@ -111,7 +111,7 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
             replay.run(path, "hold")
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="../shared/data is not here")
+@pytest.mark.skipif(not REAL.exists(), reason="../shared is not there")
 @pytest.mark.parametrize(
     ("strategy", "figure", "goals"),
     [
