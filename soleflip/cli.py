@@ -22,7 +22,8 @@ from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
 from soleflip.runtime import Runtime
-from soleflip.services import accounts, automation, costs, feeds, replay, reports, sales_files
+from soleflip.services import accounts, costs, feeds, replay, reports, sales_files
+from soleflip.services import stop as switch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -235,7 +236,7 @@ def replay_command(
 def stop(reason: str) -> None:
     """Halt every write to StockX at once."""
     with database(), _runtime().transaction() as session:
-        automation.stop(session, actor="command line", reason=reason, now=_runtime().clock())
+        switch.stop(session, actor="command line", reason=reason, now=_runtime().clock())
     click.echo("Every write to StockX is stopped. `flask resume` lets them go on.")
 
 
@@ -245,5 +246,5 @@ def stop(reason: str) -> None:
 def resume() -> None:
     """Let writes to StockX go on."""
     with database(), _runtime().transaction() as session:
-        automation.resume(session, actor="command line", now=_runtime().clock())
+        switch.resume(session, actor="command line", now=_runtime().clock())
     click.echo("Writes to StockX go on.")

@@ -16,7 +16,7 @@ from soleflip.config import PROJECT, SANDBOX_TOKEN, Settings
 from soleflip.db import db, transaction
 from soleflip.jobs import commands
 from soleflip.runtime import RunQueue, Runtime, make_clock
-from soleflip.services import automation
+from soleflip.services import stop
 from soleflip.services.connection import DatabaseTokens
 from soleflip.stockx import Budget, StockX
 
@@ -77,7 +77,7 @@ def make_runtime(settings: Settings) -> Runtime:
 def _ensure_running() -> None:
     """Hold up a write to StockX when the operator has stopped writes: asked right before each one leaves."""
     with transaction() as session:
-        automation.ensure_running(session)
+        stop.ensure_running(session)
 
 
 def _log_as_json() -> None:

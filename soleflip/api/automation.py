@@ -11,7 +11,7 @@ from pydantic import Field
 from soleflip.api.contract import operation
 from soleflip.api.fields import Amount, Asked, Moment, Page, Paged, RunShape, Shape, Started, seal, started, unseal
 from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
-from soleflip.services import automation, automation_overview, listing_runs, runs, wishes
+from soleflip.services import automation_overview, listing_runs, runs, stop, wishes
 from soleflip.services.timetable import TIMETABLE
 from soleflip.stockx import BudgetUnreachable
 
@@ -205,7 +205,7 @@ def start_now(json: StartWanted) -> Any:
 @operation(TAG, "admin", SwitchShape, acts=True)
 def stop_everything(json: StopWanted) -> SwitchShape:
     """Halt every write to StockX, at once."""
-    automation.stop(session(), actor=actor(), reason=json.reason, now=now())
+    stop.stop(session(), actor=actor(), reason=json.reason, now=now())
     return _switch()
 
 
@@ -232,7 +232,7 @@ def _detail(run_id: UUID) -> RunDetail:
 
 
 def _switch() -> SwitchShape:
-    row = automation.switch(session())
+    row = stop.switch(session())
     if row is None:
         return SwitchShape(is_stopped=False, actor=None, reason=None, at=None)
     session().refresh(row)

@@ -1,7 +1,7 @@
 """Tables, nothing clever. Importing this package registers them all."""
 
 from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
-from soleflip.models.automation import Decision, Rule, StopSwitch
+from soleflip.models.automation import Decision, Rule
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, PricingRule, StockxBatch, StockxListing
 from soleflip.models.market import (
@@ -21,6 +21,7 @@ from soleflip.models.market import (
 from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
 from soleflip.models.runs import AuditEntry, Replay, Run, RunLine, Setting
 from soleflip.models.stock import Item, Purchase
+from soleflip.models.stop import StopSwitch
 
 __all__ = [
     "ApiAnswer",

@@ -1,26 +1,13 @@
-"""Rules, their decisions and the stop switch (schema `automation`)."""
+"""Rules and their decisions (schema `automation`)."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, text
+from sqlalchemy import ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from soleflip.db import Base, Created, Json, LongText, Moment, Updated, UuidKey
-
-
-class StopSwitch(Base):
-    """The one row that halts every write to StockX."""
-
-    __tablename__ = "stop_switch"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"), {"schema": "automation"})
-
-    id: Mapped[int] = mapped_column(primary_key=True, server_default="1", autoincrement=False)
-    is_stopped: Mapped[bool] = mapped_column(server_default=text("false"))
-    actor: Mapped[str | None] = mapped_column(String(120))
-    reason: Mapped[LongText | None]
-    at: Mapped[Moment | None]
 
 
 class Rule(Base):

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.models import Decision, ListingChange, Run, StockxListing, StopSwitch
-from soleflip.services import automation, runs
+from soleflip.services import runs, stop
 from soleflip.services.timetable import TIMETABLE, Entry
 
 
@@ -66,7 +66,7 @@ def view(session: Session, *, sandbox: bool) -> AutomationView:
     ]
     decisions = select(Decision).options(joinedload(Decision.rule)).order_by(Decision.created_at.desc()).limit(20)
     return AutomationView(
-        switch=automation.switch(session),
+        switch=stop.switch(session),
         halted=halted(session),
         waiting=_waiting(session),
         lines=lines,
@@ -84,7 +84,7 @@ def halted(session: Session) -> Sequence[Run]:
 
 def resume(session: Session, *, go_on: bool, actor: str, now: datetime) -> Sequence[Run]:
     """Let writes go on; with `go_on` the halted runs are queued again. Returns the runs to wake."""
-    automation.resume(session, actor=actor, now=now)
+    stop.resume(session, actor=actor, now=now)
     if not go_on:
         return ()
     return [runs.reopen(session, run.id) for run in halted(session)]

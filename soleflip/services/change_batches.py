@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, StockxBatch
-from soleflip.services import automation, listings, pricing_rules, settings
+from soleflip.services import listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Cancelled, Work
@@ -59,7 +59,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
     """Take up to `size` waiting changes of one sort into a new batch; None when none is left."""
     now = work.clock()
     with work.transaction() as session:
-        automation.ensure_running(session)
+        stop.ensure_running(session)
         days = settings.load(session, PricingSettings).expires_after_days
         query = select(ListingChange).where(ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
         query = query.where((ListingChange.kind == "delete") if is_delete else (ListingChange.kind != "delete"))

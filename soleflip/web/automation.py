@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.services import automation, automation_overview
+from soleflip.services import automation_overview
+from soleflip.services import stop as switch
 from soleflip.services.timetable import TIMETABLE, params_of
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
@@ -24,7 +25,7 @@ def index() -> Response:
 def stop() -> Response:
     """Halt every write to StockX, at once."""
     reason = request.form.get("reason", "").strip()[:300] or "no reason given"
-    automation.stop(g.session, actor=actor(), reason=reason, now=now())
+    switch.stop(g.session, actor=actor(), reason=reason, now=now())
     flash("Stopped. Nothing more is sent to StockX until you resume.", "warning")
     return go(url_for("automation.index"))
 

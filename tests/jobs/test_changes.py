@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from soleflip.domain.errors import Conflict
 from soleflip.models import Item, ListingChange, PricingHistory, Run, StockxListing, Variant
-from soleflip.services import asks, automation, changes, listings, placing, runs, stock
+from soleflip.services import asks, changes, listings, placing, runs, stock, stop
 from soleflip.services.changes import Wish
 from tests.selling import Selling
 
@@ -198,14 +198,14 @@ def test_twenty_workers_race_for_the_same_fifty_items(selling: Selling) -> None:
 def test_the_stop_holds_every_write_and_resume_lets_them_go_on(selling: Selling) -> None:
     now = selling.runtime.clock()
     with selling.runtime.transaction() as session:
-        automation.stop(session, actor="test", reason="a drill", now=now)
+        stop.stop(session, actor="test", reason="a drill", now=now)
     run_id = selling.order(3)
     stopped = selling.perform(run_id)
     assert stopped.state == "failed"
     assert "a drill" in str(stopped.message)
     assert selling.sandbox.look("state")["listings"] == []
     with selling.runtime.transaction() as session:
-        automation.resume(session, actor="test", now=now)
+        stop.resume(session, actor="test", now=now)
         rows = session.scalars(select(StockxListing).where(StockxListing.run_id == run_id)).all()
     assert {row.status for row in rows} == {"pending"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from soleflip.config import PROJECT
 from soleflip.models import StockxConnection, StopSwitch
-from soleflip.services import automation, settings
+from soleflip.services import settings, stop
 from soleflip.web.settings_texts import TEXTS
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -61,10 +61,10 @@ def test_a_stop_shows_on_every_page_until_resumed(browser, app):
     now = datetime(2026, 3, 2, tzinfo=UTC)
     transaction = app.extensions["soleflip"].transaction
     with app.app_context(), transaction() as session:
-        automation.stop(session, actor="the owner", reason="prices look wrong", now=now)
+        stop.stop(session, actor="the owner", reason="prices look wrong", now=now)
     assert "prices look wrong" in browser.get("/runs").text
     with app.app_context(), transaction() as session:
-        automation.resume(session, actor="the owner", now=now)
+        stop.resume(session, actor="the owner", now=now)
         assert session.get(StopSwitch, 1) is not None
     assert "banner-stop" not in browser.get("/runs").text
 
