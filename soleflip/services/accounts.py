@@ -121,12 +121,6 @@ def sign_out_everywhere(session: Session, user_id: UUID) -> User:
     return user
 
 
-def find(session: Session, user_id: UUID, epoch: int) -> User | None:
-    """Return the account of a session, or None when it was disabled or signed out everywhere since."""
-    user = session.get(User, user_id)
-    return user if user is not None and user.is_enabled and user.session_epoch == epoch else None
-
-
 @cache
 def _nobody() -> str:
     """Checked when there is no such account, so that the answer takes as long as for one that is there."""

@@ -1,4 +1,4 @@
-"""What the frame and the dashboard show: the state of the house in few statements."""
+"""What the dashboard shows: the state of the house in few statements."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ from soleflip.models import (
     ListingChange,
     MarketPrice,
     Run,
-    StockxConnection,
     StockxListing,
     StockxOrder,
-    StopSwitch,
 )
 from soleflip.services import analytics, opportunities, runs
-from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.opportunity_filter import OpportunityFilter
-from soleflip.services.runs import OPEN_STATES, Books
+from soleflip.services.runs import Books
 from soleflip.services.stock import TO_BUY
 
 CHART_DAYS = 30
@@ -36,18 +33,6 @@ TO_SHIP = tuple(name for name, status in STATUSES.items() if status.stage is Sta
 NEAR_LOWEST = Decimal("1.05")
 # What a failed run may still be worth telling.
 FAILED_WITHIN = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """The state every page shows: the stop switch, the StockX account, and how many runs are under way."""
-
-    is_stopped: bool
-    stopped_by: str | None
-    stop_reason: str | None
-    connection: str
-    connection_reason: str | None
-    open_runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +114,6 @@ class Overview:
     def items(self) -> int:
         """How many pairs are unsold."""
         return sum(age.items for age in self.ages)
-
-
-def shell(session: Session, *, sandbox: bool) -> Shell:
-    """Read the frame's state in one statement."""
-    one = select(
-        select(StopSwitch.is_stopped).scalar_subquery(),
-        select(StopSwitch.actor).scalar_subquery(),
-        select(StopSwitch.reason).scalar_subquery(),
-        select(StockxConnection.state).scalar_subquery(),
-        select(StockxConnection.reason).scalar_subquery(),
-        select(func.count()).select_from(Run).where(Run.state.in_(OPEN_STATES)).scalar_subquery(),
-    )
-    stopped, by, why, connection, reason, open_runs = session.execute(one).one()
-    return Shell(bool(stopped), by, why, connection or (CONNECTED if sandbox else DISCONNECTED), reason, open_runs)
 
 
 def overview(session: Session, books: Books, now: datetime) -> Overview:

@@ -33,7 +33,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.models import User
 from soleflip.runtime import system_clock
 from soleflip.services import accounts
-from soleflip.web import filters
+from soleflip.web import filters, shell
 from soleflip.web.forms import PasswordForm, SignInForm, add_error
 from soleflip.web.htmx import go
 from soleflip.web.unit import runtime
@@ -108,7 +108,7 @@ def safe_next(target: str | None) -> str:
 
 def _load(key: str) -> SignedIn | None:
     user_id, _, epoch = key.partition(":")
-    user = accounts.find(g.session, UUID(user_id), int(epoch))
+    user = shell.read((UUID(user_id), int(epoch))).user
     return _signed_in(user) if user else None
 
 

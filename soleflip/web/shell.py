@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from flask import Flask, current_app, g, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.routing import BuildError
 
-from soleflip.services import dashboard
+from soleflip.services import shell as house
+from soleflip.services.shell import Shell
 from soleflip.web.unit import now, runtime
 
 
@@ -64,12 +66,15 @@ def rooms() -> list[list[Room]]:
     return [group for group in groups if group]
 
 
-def shell() -> dashboard.Shell:
-    """Return what the frame shows on every page; one statement per request."""
-    if "shell" not in g:
-        g.shell = dashboard.shell(g.session, sandbox=runtime().settings.sandbox)
-    state: dashboard.Shell = g.shell
-    return state
+def read(account: tuple[UUID, int] | None = None) -> Shell:
+    """Read who asks and what the frame shows, once per request; `account` is the id and epoch the session keeps."""
+    g.shell = house.shell(g.session, sandbox=runtime().settings.sandbox, account=account)
+    return cast(Shell, g.shell)
+
+
+def shell() -> Shell:
+    """Return what the frame shows on every page."""
+    return cast(Shell, g.shell) if "shell" in g else read()
 
 
 def url_with(**changes: Any) -> str:

@@ -140,4 +140,4 @@ def test_the_frame_asks_the_database_once(app, browser, transaction):
     event.listen(engine, "before_cursor_execute", listen)
     browser.get("/settings/password")
     event.remove(engine, "before_cursor_execute", listen)
-    assert len(statements) == 2, statements  # who is signed in, and the frame's state
+    assert len(statements) == 1, statements

@@ -1,0 +1,59 @@
+"""The frame around every page: who is signed in and the state of the house, in one statement a request.
+
+To show something new on every page, add a field to Shell and its scalar subquery, at the same place, to `_columns`:
+counts that an index answers, since fragments pay for them too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, literal, select
+from sqlalchemy.orm import Session
+
+from soleflip.models import Run, StockxConnection, StopSwitch, User
+from soleflip.services.connection import CONNECTED, DISCONNECTED
+from soleflip.services.runs import OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The account that asks (None: nobody), the stop switch, the StockX account, and how many runs are under way."""
+
+    user: User | None
+    is_stopped: bool
+    stopped_by: str | None
+    stop_reason: str | None
+    connection: str
+    connection_reason: str | None
+    open_runs: int
+
+
+def shell(session: Session, *, sandbox: bool, account: tuple[UUID, int] | None = None) -> Shell:
+    """Read the frame's state in one statement.
+
+    `account` is what a session cookie keeps: an account's id and epoch. An account that was disabled or signed out
+    everywhere since is nobody.
+    """
+    user_id, epoch = account or (None, None)
+    one = select(literal(1).label("one")).subquery()
+    known = and_(User.id == user_id, User.session_epoch == epoch, User.is_enabled)
+    row = session.execute(select(User, *_columns()).select_from(one).outerjoin(User, known)).one()
+    state: dict[str, Any] = dict(zip(Shell.__slots__, row, strict=True))
+    state["is_stopped"] = bool(state["is_stopped"])
+    state["connection"] = state["connection"] or (CONNECTED if sandbox else DISCONNECTED)
+    return Shell(**state)
+
+
+def _columns() -> tuple[Any, ...]:
+    """Return one scalar subquery for each field of Shell behind `user`, in its order."""
+    return (
+        select(StopSwitch.is_stopped).scalar_subquery(),
+        select(StopSwitch.actor).scalar_subquery(),
+        select(StopSwitch.reason).scalar_subquery(),
+        select(StockxConnection.state).scalar_subquery(),
+        select(StockxConnection.reason).scalar_subquery(),
+        select(func.count()).select_from(Run).where(Run.state.in_(OPEN_STATES)).scalar_subquery(),
+    )
