@@ -36,7 +36,12 @@ def upload() -> Response:
     given = request.files.get("file")
     if given is None or not given.filename:
         return _index(status=422, error="Choose a file first: a CSV, a CSV.GZ or an XLSX.")
-    entry = feeds.register(g.session, filename=secure_filename(given.filename) or "feed", waits_for_mapping=True)
+    return take(given)
+
+
+def take(given: FileStorage) -> Response:
+    """Keep a file and start reading it, or lead on to the mapping of its columns."""
+    entry = feeds.register(g.session, filename=secure_filename(given.filename or "") or "feed", waits_for_mapping=True)
     try:
         is_awin = _keep(given, entry).is_awin
     except FeedError as error:

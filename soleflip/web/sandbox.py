@@ -1,11 +1,14 @@
-"""The sandbox's own lever: let its time pass at once, so that days of buyers come by in seconds."""
+"""The sandbox's own levers: a sample feed to try things on, and time that passes at once, with days of buyers."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, request
+from werkzeug.datastructures import FileStorage
 
 from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.feeds.demo import DEMO_FEED
 from soleflip.runtime import SandboxClock
+from soleflip.web import imports
 from soleflip.web.auth import safe_next
 from soleflip.web.htmx import go
 from soleflip.web.unit import runtime, start_run
@@ -27,3 +30,12 @@ def skip() -> Response:
     start_run("order_sync")
     flash(f"{HOURS[hours]} has passed in the sandbox. Orders are being synced.", "info")
     return go(safe_next(request.form.get("next")))
+
+
+@bp.post("/sample-feed")
+def sample_feed() -> Response:
+    """Import the feed that the project ships, as an upload of the same file would be."""
+    if not runtime().settings.sandbox:
+        raise NotFound("The sample feed is an invented shop; only the sandbox knows its pairs.")
+    with DEMO_FEED.open("rb") as stream:
+        return imports.take(FileStorage(stream, filename="sample-feed.csv.gz"))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from soleflip.models import Run
+from soleflip.models import FeedImport, Run
 from tests.selling import Selling
 
 
@@ -23,3 +23,14 @@ def test_a_day_passes_and_the_orders_are_synced(selling: Selling) -> None:
 
 def test_another_time_than_a_day_or_a_week_is_refused(selling: Selling) -> None:
     assert selling.browse(lambda client: client.post("/sandbox/skip", data={"hours": "100000"})).status_code == 422
+
+
+def test_the_sample_feed_is_read_like_an_upload(selling: Selling) -> None:
+    answer = selling.browse(lambda client: client.post("/sandbox/sample-feed"))
+    assert answer.status_code == 303
+    with selling.runtime.transaction() as session:
+        run = session.scalars(select(Run.id)).one()
+    selling.perform(run)
+    with selling.runtime.transaction() as session:
+        entry = session.scalars(select(FeedImport)).one()
+    assert (entry.filename, entry.state, entry.imported) == ("sample-feed.csv.gz", "done", 300)
