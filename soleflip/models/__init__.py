@@ -2,6 +2,7 @@
 
 from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
 from soleflip.models.automation import Decision, Rule
+from soleflip.models.away import Away, AwayAsk
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, PricingRule, StockxBatch, StockxListing
 from soleflip.models.market import (
@@ -22,11 +23,14 @@ from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDa
 from soleflip.models.runs import AuditEntry, Replay, Run, RunLine, Setting
 from soleflip.models.stock import Item, Purchase
 from soleflip.models.stop import StopSwitch
+from soleflip.models.timetable import TimetableSetting
 
 __all__ = [
     "ApiAnswer",
     "ApiToken",
     "AuditEntry",
+    "Away",
+    "AwayAsk",
     "Brand",
     "Decision",
     "FeedImport",
@@ -64,6 +68,7 @@ __all__ = [
     "StockxOrder",
     "StopSwitch",
     "StyleCode",
+    "TimetableSetting",
     "User",
     "Variant",
 ]

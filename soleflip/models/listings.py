@@ -79,7 +79,10 @@ class StockxListing(Base):
 
 
 class StockxBatch(Base):
-    """One batch call: written before it is sent. `state`: sending, sent, done, lost."""
+    """One batch call: written before it is sent. `state`: sending, sent, done, lost.
+
+    `trouble` says of a call that brought nothing whether StockX was away or its answer was lost.
+    """
 
     __tablename__ = "batches"
     __table_args__ = ({"schema": "selling"},)
@@ -88,6 +91,7 @@ class StockxBatch(Base):
     run_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.runs.id"), index=True)
     kind: Mapped[str] = mapped_column(String(10))
     state: Mapped[str] = mapped_column(String(10), server_default="sending")
+    trouble: Mapped[str | None] = mapped_column(String(12))
     stockx_batch_id: Mapped[str | None] = mapped_column(String(100), unique=True)
     items: Mapped[int]
     sent_at: Mapped[Moment]

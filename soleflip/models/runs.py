@@ -16,11 +16,14 @@ class Run(Base):
     """One execution of a job. `state`: queued, running, done, failed, cancelled.
 
     `total` and `done` are counts of what it looks at, `counts` what came of it, `params` only ids and plain options.
+    `attempt_at` is when the present attempt began, `job_id` the queue's name for it; `seen_at` is when the operator
+    said that a failure is known.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_created_at", "created_at"),
+        Index("ix_runs_kind_created_at", "kind", "created_at"),
         Index("ix_runs_open", "state", postgresql_where=text("state IN ('queued', 'running')")),
         {"schema": "ops"},
     )
@@ -43,6 +46,10 @@ class Run(Base):
     heartbeat_at: Mapped[Moment | None]
     retry_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
+    attempt_at: Mapped[Moment | None]
+    job_id: Mapped[str | None] = mapped_column(String(64))
+    seen_at: Mapped[Moment | None]
+    seen_by: Mapped[str | None] = mapped_column(String(120))
 
 
 class Replay(Base):
