@@ -27,6 +27,7 @@ from soleflip.web import (
     search,
     settings,
     shell,
+    tables,
     tax,
     tokens,
     unit,
@@ -49,6 +50,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     sandbox.bp,
     search.bp,
     settings.bp,
+    tables.bp,
     tax.bp,
     tokens.bp,
 )
@@ -93,6 +95,7 @@ def install(app: Flask) -> None:
     filters.install(app)
     assets.install(app)
     shell.install(app)
+    tables.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
 

@@ -48,7 +48,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 OPEN_PREFIXES = ("/api/",)
 READING = ("GET", "HEAD", "OPTIONS")
 # What a viewer may send all the same.
-FOR_VIEWERS = frozenset({"auth.sign_out", "auth.password", "auth.sign_out_everywhere"})
+FOR_VIEWERS = frozenset({"auth.sign_out", "auth.password", "auth.sign_out_everywhere", "tables.choose"})
 DEVICE_COOKIE = "soleflip_device"
 DEVICE_LIFETIME = timedelta(days=365)
 
