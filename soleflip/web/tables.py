@@ -1,4 +1,4 @@
-"""Which columns a browser shows of each table: a desk and a phone want different ones, so each browser keeps its own."""
+"""Which columns a browser shows of each table: a desk and a phone want different ones, so each keeps its own."""
 
 from __future__ import annotations
 
