@@ -1,6 +1,7 @@
 """Tables, nothing clever. Importing this package registers them all."""
 
 from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
+from soleflip.models.alerts import Alert, AlertChannel, AlertDelivery
 from soleflip.models.automation import Decision, Rule
 from soleflip.models.away import Away, AwayAsk
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
@@ -26,6 +27,9 @@ from soleflip.models.stop import StopSwitch
 from soleflip.models.timetable import TimetableSetting
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertDelivery",
     "ApiAnswer",
     "ApiToken",
     "AuditEntry",

@@ -13,14 +13,14 @@ from uuid import UUID
 from sqlalchemy import and_, func, literal, select
 from sqlalchemy.orm import Session
 
-from soleflip.models import Run, StockxConnection, StopSwitch, User
+from soleflip.models import Alert, Run, StockxConnection, StopSwitch, User
 from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.runs import OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The account that asks (None: nobody), the stop switch, the StockX account, and how many runs are under way."""
+    """The account that asks (None: nobody), the stop switch, the StockX account; open runs and unseen alerts."""
 
     user: User | None
     is_stopped: bool
@@ -29,6 +29,7 @@ class Shell:
     connection: str
     connection_reason: str | None
     open_runs: int
+    unseen_alerts: int
 
 
 def shell(session: Session, *, sandbox: bool, account: tuple[UUID, int] | None = None) -> Shell:
@@ -56,4 +57,5 @@ def _columns() -> tuple[Any, ...]:
         select(StockxConnection.state).scalar_subquery(),
         select(StockxConnection.reason).scalar_subquery(),
         select(func.count()).select_from(Run).where(Run.state.in_(OPEN_STATES)).scalar_subquery(),
+        select(func.count()).select_from(Alert).where(Alert.seen_at.is_(None)).scalar_subquery(),
     )
