@@ -2,7 +2,7 @@
 
 from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
 from soleflip.models.alerts import Alert, AlertChannel, AlertDelivery
-from soleflip.models.automation import Decision, Rule
+from soleflip.models.automation import AutomatedPair, Decision, Rule
 from soleflip.models.away import Away, AwayAsk
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, PricingRule, StockxBatch, StockxListing
@@ -33,6 +33,7 @@ __all__ = [
     "ApiAnswer",
     "ApiToken",
     "AuditEntry",
+    "AutomatedPair",
     "Away",
     "AwayAsk",
     "Brand",
