@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
-import flask_migrate
 import requests
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import inspect
 
-from soleflip import local, sandbox
+from soleflip import local, sandbox, schema
 from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
 from soleflip.runtime import Runtime
-from soleflip.services import accounts, costs, feeds, replay, reports, sales_files
+from soleflip.services import accounts, backups, costs, feeds, replay, reports, restores, sales_files
 from soleflip.services import stop as switch
 
 P = ParamSpec("P")
@@ -36,7 +35,8 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def install(app: Flask) -> None:
     """Register all commands on the application."""
-    for command in (import_feed, import_report, import_costs, import_sales, replay_command, stop, resume):
+    commands = (import_feed, import_report, import_costs, import_sales, replay_command, stop, resume, backup, restore)
+    for command in commands:
         app.cli.add_command(command)
     app.cli.add_command(operator)
     app.cli.add_command(sandbox_group)
@@ -52,7 +52,7 @@ def database(*, prepare: bool = True) -> Iterator[None]:
     """Have the database running inside the block, and its tables made when it is empty."""
     with local.servers(_runtime().settings):
         if prepare and not inspect(db.engine).has_table("alembic_version"):
-            flask_migrate.upgrade(directory=str(PROJECT / "migrations"))
+            schema.upgrade(_runtime().settings.database_url)
         yield
 
 
@@ -248,3 +248,41 @@ def resume() -> None:
     with database(), _runtime().transaction() as session:
         switch.resume(session, actor="command line", now=_runtime().clock())
     click.echo("Writes to StockX go on.")
+
+
+@click.command("backup")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="A folder; by default BACKUP_DIR.")
+@with_appcontext
+@plainly
+def backup(to: Path | None) -> None:
+    """Write an encrypted backup, and prove it by restoring it into an empty database."""
+    runtime = _runtime()
+    with database():
+        made = backups.make(runtime.settings, runtime.transaction, to or runtime.settings.backups)
+    click.echo(f"{made.path}: {made.rows} rows, {made.size} bytes, restored once and compared.")
+    click.echo("It opens with ENCRYPTION_KEY only: keep that key somewhere else.")
+
+
+@click.command("restore")
+@click.argument("file", type=EXISTING)
+@click.option("--yes", is_flag=True, help="Also while others use the database: their connections are ended.")
+@with_appcontext
+@plainly
+def restore(file: Path, yes: bool) -> None:
+    """Put a backup in the place of the database; the present one is kept under another name."""
+    runtime = _runtime()
+    with database():
+        db.engine.dispose()
+        done = restores.restore(
+            runtime.settings,
+            file,
+            known_revisions=schema.known(),
+            upgrade=schema.upgrade,
+            now=runtime.clock(),
+            in_use_is_fine=yes,
+        )
+    click.echo(f"{done.rows} rows are back, compared with what the backup held.")
+    click.echo(f"The database before is kept as {done.kept_as}; drop it when all is well.")
+    click.echo(
+        f"Writes to StockX are stopped, {done.unsure} listings wait for your decision: sync, look, `flask resume`."
+    )

@@ -37,6 +37,7 @@ VARIABLES = (
     "HOST",
     "PORT",
     "SOLEFLIP_DATA",
+    "BACKUP_DIR",
     "DATABASE_URL",
     "REDIS_URL",
     "STOCKX_API_URL",
@@ -71,6 +72,7 @@ class Settings:
     host: str
     port: int
     data: Path
+    backups: Path
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     embedded_database: bool
@@ -108,6 +110,7 @@ class Settings:
             host=env.text("HOST") or "127.0.0.1",
             port=env.port("PORT", 8000),
             data=data,
+            backups=env.folder("BACKUP_DIR", data / "backups"),
             database_url=_database_url(database_url) if database_url else embedded_database_url(data),
             redis_url=_redis_url(redis_url) if redis_url else embedded_redis_url(data),
             embedded_database=database_url is None,
@@ -182,6 +185,10 @@ class _Variables:
         if not (math.isfinite(number) and number > 0):
             raise BadSetting(f"{name} is {value!r}, but must be a number above 0, such as 1 or 0.5.")
         return number
+
+    def folder(self, name: str, default: Path) -> Path:
+        value = self.text(name)
+        return Path(os.path.realpath(Path(value).expanduser())) if value else default
 
     def web_address(self, name: str, default: str) -> str:
         value = (self.text(name) or default).rstrip("/")

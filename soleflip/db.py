@@ -11,10 +11,11 @@ from uuid import UUID
 
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, Numeric, String, Text, func, text
+from sqlalchemy import DateTime, MetaData, Numeric, String, Text, create_engine, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.pool import NullPool
 
 SCHEMAS = ("products", "integration", "selling", "inventory", "automation", "auth", "ops")
 
@@ -64,4 +65,12 @@ def open_session() -> Session:
 def transaction() -> Iterator[Session]:
     """Open a session of its own on the application's engine; commit at the end, roll back on an error."""
     with open_session() as session, session.begin():
+        yield session
+
+
+@contextmanager
+def transaction_on(database_url: str) -> Iterator[Session]:
+    """Open a transaction in another database than the application's; commit at the end, roll back on an error."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    with Session(engine, expire_on_commit=False) as session, session.begin():
         yield session

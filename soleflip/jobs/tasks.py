@@ -14,6 +14,7 @@ from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
 from soleflip.services import (
+    backups,
     catalog,
     change_batches,
     feed_sources,
@@ -47,6 +48,7 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "detect": sourcing.detect,
     "product_lookup": stock_lookup.look_up,
     "replay": replays.play,
+    "backup": backups.perform,
 }
 
 
@@ -78,6 +80,7 @@ def _perform(runtime: Runtime, run: Run) -> None:
         clock=runtime.clock,
         books=runtime.books,
         tempo=runtime.settings.sandbox_speed if runtime.settings.sandbox else 1.0,
+        settings=runtime.settings,
     )
     logger = log.bind(run=str(run.id), kind=run.kind, attempt=run.attempts)
     sent_before = runtime.stockx.requests_sent

@@ -31,6 +31,12 @@ def entries(
     return found[:PAGE], found[PAGE - 1].id if len(found) > PAGE else None
 
 
+def note(session: Session, actor: str, act: str, subject: str | None = None, **after: Any) -> None:
+    """Write that somebody did something."""
+    session.add(AuditEntry(actor=actor, act=act, subject=subject, after=after or None))
+    session.flush()
+
+
 def names(session: Session) -> tuple[Sequence[str], Sequence[str]]:
     """Return who stands in the log and what was done, for the filter."""
     actors = session.scalars(select(AuditEntry.actor).distinct().order_by(AuditEntry.actor)).all()

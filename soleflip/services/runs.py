@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import cast
 
+from soleflip.config import Settings
 from soleflip.db import Clock, Transaction
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound, SoleFlipError
 from soleflip.models import Run, RunLine
@@ -48,7 +49,7 @@ class Work:
     """What a run works with: its id and params, and the parts through which it reaches the world.
 
     A service gets one of these where it acts outside; each transaction it opens is its own. `tempo` is how many
-    seconds of the clock pass in a real one.
+    seconds of the clock pass in a real one. `settings` are there wherever a run really runs.
     """
 
     run_id: UUID
@@ -59,6 +60,7 @@ class Work:
     clock: Clock
     books: Books
     tempo: float = 1.0
+    settings: Settings | None = None
 
     def pause(self, seconds: float) -> None:
         """Wait for so many seconds of the clock's time: in the sandbox, whose clock is fast, that is shorter."""

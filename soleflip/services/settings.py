@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from soleflip.domain.backups import KeepingPlan
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_tables import minimum_fee, published
 from soleflip.domain.fees import FeeSchedule
@@ -94,14 +95,29 @@ class FeedSettings:
     private_addresses: str = "no"
 
 
+@dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Of how many days, weeks and months a backup is kept."""
+
+    daily: int = 7
+    weekly: int = 4
+    monthly: int = 12
+
+    @property
+    def plan(self) -> KeepingPlan:
+        """The same as the rule that decides."""
+        return KeepingPlan(self.daily, self.weekly, self.monthly)
+
+
 GROUPS: dict[str, type[Any]] = {
     "fees": FeeSettings,
     "vat": VatSettings,
     "thresholds": Thresholds,
     "pricing": PricingSettings,
     "feeds": FeedSettings,
+    "backups": BackupSettings,
 }
-Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, FeedSettings)
+Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings)
 
 
 def load(session: Session, group: type[Group]) -> Group:

@@ -31,6 +31,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("thin_quotes", "Thin out old quotes", 86_400, 3600),
     Entry("reprice", "Reprice live listings", 3600, 90),
     Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
+    Entry("backup", "Back up the database", 86_400, 86_400),
 )
 
 

@@ -49,6 +49,8 @@ OPEN_PREFIXES = ("/api/",)
 READING = ("GET", "HEAD", "OPTIONS")
 # What a viewer may send all the same.
 FOR_VIEWERS = frozenset({"auth.sign_out", "auth.password", "auth.sign_out_everywhere", "tables.choose"})
+# What only an owner may ask for.
+FOR_OWNERS = frozenset({"backups.download"})
 DEVICE_COOKIE = "soleflip_device"
 DEVICE_LIFETIME = timedelta(days=365)
 
@@ -122,6 +124,8 @@ def _close_the_door() -> Response | None:
         return None
     if current_user.is_authenticated:
         if current_user.role == "viewer" and request.method not in READING and request.endpoint not in FOR_VIEWERS:
+            abort(403)
+        if current_user.role != "owner" and request.endpoint in FOR_OWNERS:
             abort(403)
         return None
     if request.headers.get("HX-Request") == "true":

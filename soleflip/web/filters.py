@@ -93,6 +93,8 @@ RUN_NAMES = {
     "reconcile": "Reconciliation",
     "product_lookup": "Product look-up",
     "stock_import": "Inventory import",
+    "backup": "Backup",
+    "export": "Export of everything",
 }
 
 

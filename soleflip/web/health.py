@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, g, jsonify, make_response
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from soleflip.config import PROJECT
+from soleflip import schema
 from soleflip.web.unit import runtime
 
 bp = Blueprint("health", __name__)
@@ -33,9 +31,7 @@ def _database() -> str | None:
         found = set(g.session.scalars(text("SELECT version_num FROM alembic_version")))
     except SQLAlchemyError as error:
         return f"The database does not answer: {type(error).__name__}."
-    config = Config()
-    config.set_main_option("script_location", str(PROJECT / "migrations"))
-    wanted = set(ScriptDirectory.from_config(config).get_heads())
+    wanted = schema.newest()
     return None if found == wanted else f"The tables are at {sorted(found)}, not {sorted(wanted)}: flask db upgrade."
 
 

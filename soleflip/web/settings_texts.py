@@ -12,7 +12,7 @@ REPRICING = (("send", "Sends new prices by itself"), ("propose", "Proposes them 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """How one setting is shown; `unit` is %, fraction, money, days, hours or empty; `choices` make it a list."""
+    """How one setting is shown; `unit` is %, fraction, money, a span of time or empty; `choices` make it a list."""
 
     label: str
     help: str = ""
@@ -26,6 +26,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
     "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
+    "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
 }
 
 TEXTS: dict[str, dict[str, Text]] = {
@@ -73,6 +74,11 @@ TEXTS: dict[str, dict[str, Text]] = {
             "Only for a feed on a machine of your own; others could use it to look into your network.",
             choices=(("no", "Refused"), ("yes", "Allowed")),
         ),
+    },
+    "backups": {
+        "daily": Text("One a day, of the last", "0 keeps none of them.", "days"),
+        "weekly": Text("One a week, of the last", "", "weeks"),
+        "monthly": Text("One a month, of the last", "", "months"),
     },
     "pricing": {
         "strategy": Text(
