@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, Numeric, String, Text, create_engine, func, text
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    MetaData,
+    Numeric,
+    Select,
+    String,
+    Text,
+    Uuid,
+    cast,
+    create_engine,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
@@ -74,3 +89,33 @@ def transaction_on(database_url: str) -> Iterator[Session]:
     engine = create_engine(database_url, poolclass=NullPool)
     with Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def together(session: Session, *queries: Select[Any]) -> list[list[tuple[Any, ...]]]:
+    """Read several small lists in one statement; returns the rows of each, in its order, with their Python types."""
+    parts = [query.subquery() for query in queries]
+    values = [func.jsonb_agg(func.jsonb_build_array(*map(_in_json, part.c))) for part in parts]
+    lists = session.execute(select(*(select(value).scalar_subquery() for value in values))).one()
+    readers = [[_READERS.get(type(column.type), _as_it_is) for column in part.c] for part in parts]
+    return [
+        [tuple(value if value is None else read(value) for read, value in zip(reads, row, strict=True)) for row in rows]
+        for reads, rows in zip(readers, (found or [] for found in lists), strict=True)
+    ]
+
+
+def _in_json(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Let a number travel as text: JSON's would come as float."""
+    return cast(column, Text) if isinstance(column.type, Numeric) else column
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[type[Any], Callable[[Any], Any]] = {
+    Numeric: Decimal,
+    Date: date.fromisoformat,
+    DateTime: datetime.fromisoformat,
+    PG_UUID: UUID,
+    Uuid: UUID,
+}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Date, Numeric, Select, and_, case, cast, func, literal, select, text
+from sqlalchemy import Date, Numeric, Select, and_, case, cast, func, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Figures, Period, bounds, bucket_of, buckets
@@ -133,14 +133,30 @@ def over_time(session: Session, period: Period, unit: str, books: Books) -> list
     """Return the figures by day, week or month, without gaps from the first to the last one with a sale."""
     if unit not in ("day", "week", "month"):
         raise InvalidInput(f"{unit!r} is no unit: day, week or month.", field="unit")
-    found: dict[date, Figures] = {}
-    for day, *values in session.execute(_days(session, period, books)):
-        start = bucket_of(day, unit)
-        found[start] = found.get(start, Figures()) + _figures(values)
+    found = figures_by(unit, session.execute(days_query(session, period, books)))
     if not found:
         return []
     first, last = (min(found), max(found)) if period.name == "all" else (period.first, period.last)
     return [Bucket(start, found.get(start, Figures())) for start in buckets(Period(first, last), unit)]
+
+
+def figures_by(unit: str, rows: Iterable[Any]) -> dict[date, Figures]:
+    """Add up the rows of `days_query` by day, week or month, each named by its first day."""
+    found: dict[date, Figures] = {}
+    for day, *values in rows:
+        start = bucket_of(day, unit)
+        found[start] = found.get(start, Figures()) + _figures(values)
+    return found
+
+
+def days_query(session: Session, period: Period, books: Books) -> Select[Any]:
+    """Select the sums of each day with a sale: the stored ones, or those of the ledger where none are kept."""
+    if profit_days.are_days_kept(session, books):
+        columns = [getattr(ProfitDay, name) for name in _FIELDS]
+        return select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)
+    day = profit_days.day_of(books).label("day")
+    sums = _sums(period, books).add_columns(day).group_by(text("day")).subquery()
+    return select(sums.c.day, *profit_days.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
 
 
 GROUPS = ("brand", "product", "size", "shop", "strategy", "destination")
@@ -173,15 +189,18 @@ def best_and_worst(
 ) -> tuple[list[StockxOrder], list[StockxOrder]]:
     """Return the realised sales of a period with the highest and the lowest profit, of those whose cost is known."""
     start, end = bounds(period.first, period.last, books.timezone)
-    known = select(StockxOrder).where(
+    known = select(StockxOrder.id).where(
         StockxOrder.sold_at >= start,
         StockxOrder.sold_at < end,
         StockxOrder.realised_at.is_not(None),
         StockxOrder.net_profit.is_not(None),
     )
-    best = session.scalars(known.order_by(StockxOrder.net_profit.desc(), StockxOrder.id).limit(count)).all()
-    worst = session.scalars(known.order_by(StockxOrder.net_profit, StockxOrder.id).limit(count)).all()
-    return list(best), [order for order in worst if order not in best]
+    highest = known.order_by(StockxOrder.net_profit.desc(), StockxOrder.id).limit(count)
+    lowest = known.order_by(StockxOrder.net_profit, StockxOrder.id).limit(count)
+    query = select(StockxOrder).where(or_(StockxOrder.id.in_(highest), StockxOrder.id.in_(lowest)))
+    found = session.scalars(query.order_by(StockxOrder.net_profit, StockxOrder.id)).all()
+    best = sorted(found, key=lambda order: (-(order.net_profit or ZERO), order.id))[:count]
+    return best, [order for order in found if order not in best][:count]
 
 
 def fees_by_name(session: Session, period: Period, books: Books) -> tuple[tuple[str, Decimal], ...]:
@@ -205,8 +224,13 @@ def fees_by_name(session: Session, period: Period, books: Books) -> tuple[tuple[
 
 def expected(session: Session, books: Books, now: datetime) -> Expected:
     """Return what the sales under way should still bring, at today's rate where their currency is another."""
+    return read_expected(session.execute(expected_query()), books, now)
+
+
+def expected_query() -> Select[Any]:
+    """Select the sales under way by their currencies and whether their cost is known."""
     payout = func.coalesce(StockxOrder.net_proceeds, StockxOrder.estimated_payout, literal(ZERO, Numeric))
-    query = (
+    return (
         select(StockxOrder.currency, Item.currency, func.count(), func.sum(payout), func.sum(Item.cost))
         .add_columns(Item.cost.is_(None))
         .select_from(StockxOrder)
@@ -214,9 +238,13 @@ def expected(session: Session, books: Books, now: datetime) -> Expected:
         .where(StockxOrder.realised_at.is_(None), StockxOrder.order_status != "cancelled")
         .group_by(StockxOrder.currency, Item.currency, Item.cost.is_(None))
     )
+
+
+def read_expected(rows: Iterable[Any], books: Books, now: datetime) -> Expected:
+    """Add up the rows of `expected_query`."""
     sales, unknown_sales = 0, 0
     payouts = costs = unknown = ZERO
-    for currency, cost_currency, count, paid, cost, is_unknown in session.execute(query):
+    for currency, cost_currency, count, paid, cost, is_unknown in rows:
         value = _converted(paid, currency, books, now)
         spent = None if is_unknown else _converted(cost, cost_currency, books, now)
         sales, payouts = sales + count, payouts + (value or ZERO)
@@ -229,20 +257,29 @@ def expected(session: Session, books: Books, now: datetime) -> Expected:
 
 def at_work(session: Session, books: Books, now: datetime) -> tuple[Age, ...]:
     """Return the money bound in unsold items by their age since purchase."""
+    return read_ages(session.execute(ages_query(books, now)), books, now)
+
+
+def ages_query(books: Books, now: datetime) -> Select[Any]:
+    """Select the unsold items by their age since purchase and their currency."""
     today = now.astimezone(books.timezone).date()
     bought = func.coalesce(Purchase.purchased_on, _local_day(Item.created_at, books))
     days = literal(today, Date) - bought
     steps = case(*((days <= limit, index) for index, (limit, _) in enumerate(AGES) if limit), else_=len(AGES) - 1)
     step = steps.label("step")
-    query = (
+    return (
         select(step, Item.currency, func.count(), func.sum(Item.cost), func.count().filter(Item.cost.is_(None)))
         .select_from(Item)
         .outerjoin(Purchase, Purchase.id == Item.purchase_id)
         .where(Item.state.in_(HELD))
         .group_by(text("step"), Item.currency)
     )
+
+
+def read_ages(rows: Iterable[Any], books: Books, now: datetime) -> tuple[Age, ...]:
+    """Add up the rows of `ages_query`."""
     found = [Age(label, 0, ZERO, 0) for _, label in AGES]
-    for index, currency, count, cost, unknown in session.execute(query):
+    for index, currency, count, cost, unknown in rows:
         age = found[index]
         value = _converted(cost or ZERO, currency, books, now)
         unknown = count if value is None else unknown
@@ -286,16 +323,6 @@ def _stored(period: Period, books: Books) -> Any:
         ProfitDay.timezone == books.timezone.key,
         ProfitDay.currency == books.currency,
     )
-
-
-def _days(session: Session, period: Period, books: Books) -> Select[Any]:
-    """Select the sums of each day with a sale: the stored ones, or those of the ledger where none are kept."""
-    if profit_days.are_days_kept(session, books):
-        columns = [getattr(ProfitDay, name) for name in _FIELDS]
-        return select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)
-    day = profit_days.day_of(books).label("day")
-    sums = _sums(period, books).add_columns(day).group_by(text("day")).subquery()
-    return select(sums.c.day, *profit_days.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
 
 
 def _group_name(group: str) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, exists, func, literal, select
+from sqlalchemy import Select, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from soleflip.db import together
 from soleflip.domain.analytics import Figures, Period
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import STATUSES, Stage
@@ -120,13 +121,21 @@ def overview(session: Session, books: Books, now: datetime) -> Overview:
     """Return everything the dashboard shows, as of `now` (UTC)."""
     today = now.astimezone(books.timezone).date()
     longest = Period(today - timedelta(days=2 * CHART_DAYS - 1), today)
-    days = {bucket.start: bucket for bucket in analytics.over_time(session, longest, "day", books)}
+    days, ages, expected, waiting, counts = together(
+        session,
+        analytics.days_query(session, longest, books),
+        analytics.ages_query(books, now),
+        analytics.expected_query(),
+        needs_query(session, now),
+        places_query(),
+    )
+    by_day = analytics.figures_by("day", days)
     shown = [today - timedelta(days=back) for back in reversed(range(CHART_DAYS))]
     best, worst = analytics.best_and_worst(session, Period(shown[0], today), books, count=3)
 
     def figures(first: int, count: int) -> Figures:
         wanted = (today - timedelta(days=back) for back in range(first, first + count))
-        return sum((days[day].figures for day in wanted if day in days), Figures())
+        return sum((by_day[day] for day in wanted if day in by_day), Figures())
 
     return Overview(
         currency=books.currency,
@@ -134,48 +143,44 @@ def overview(session: Session, books: Books, now: datetime) -> Overview:
             Window(label, count, figures(0, count), figures(count, count))
             for label, count in (("Today", 1), ("7 days", 7), ("30 days", 30))
         ),
-        days=[days.get(day, analytics.Bucket(day, Figures())) for day in shown],
-        ages=analytics.at_work(session, books, now),
-        expected=analytics.expected(session, books, now),
-        needs=needs(session, now),
-        places=places(session),
+        days=[analytics.Bucket(day, by_day.get(day, Figures())) for day in shown],
+        ages=analytics.read_ages(ages, books, now),
+        expected=analytics.read_expected(expected, books, now),
+        needs=Needs(*waiting[0]),
+        places=read_places(counts),
         best=best,
         worst=worst,
         last_runs=_last_of_each(session),
     )
 
 
-def needs(session: Session, now: datetime) -> Needs:
-    """Count what waits for the operator."""
+def needs_query(session: Session, now: datetime) -> Select[Any]:
+    """Select one row of the counts of what waits for the operator, as Needs takes them."""
     to_ship = (StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(TO_SHIP))
     later = aliased(Run)
     mended = exists().where(later.kind == Run.kind, later.state == "done", later.created_at > Run.created_at)
     doubtful = (MarketPrice.match_state == "doubtful", MarketPrice.gone_at.is_(None))
     failed = (Run.state == "failed", Run.created_at > func.now() - FAILED_WITHIN, ~mended)
-    # Counted as the Opportunities page counts, so that the number leads to as many rows.
-    found = opportunities.count(session, OpportunityFilter(), now=now)
-    row = session.execute(
-        select(
-            _count(StockxOrder, *to_ship),
-            _count(StockxOrder, *to_ship, StockxOrder.ship_by < now),
-            select(func.min(StockxOrder.ship_by)).where(*to_ship).scalar_subquery(),
-            _count(StockxOrder, *to_ship, StockxOrder.item.has(Item.note == TO_BUY)),
-            _count(StockxOrder, StockxOrder.match_state == "review"),
-            _count(StockxListing, StockxListing.status == "review"),
-            _count(MarketPrice, *doubtful),
-            _count(ListingChange, ListingChange.state == "proposed"),
-            _count(Decision, Decision.state == "waiting"),
-            _count(Run, *failed),
-            literal(found),
-            exists(select(MarketPrice.id)),
-            exists(select(StockxListing.id)),
-        )
-    ).one()
-    return Needs(*row)
+    return select(
+        _count(StockxOrder, *to_ship),
+        _count(StockxOrder, *to_ship, StockxOrder.ship_by < now),
+        select(func.min(StockxOrder.ship_by)).where(*to_ship).scalar_subquery(),
+        _count(StockxOrder, *to_ship, StockxOrder.item.has(Item.note == TO_BUY)),
+        _count(StockxOrder, StockxOrder.match_state == "review"),
+        _count(StockxListing, StockxListing.status == "review"),
+        _count(MarketPrice, *doubtful),
+        _count(ListingChange, ListingChange.state == "proposed"),
+        _count(Decision, Decision.state == "waiting"),
+        _count(Run, *failed),
+        # Counted as the Opportunities page counts, so that the number leads to as many rows.
+        opportunities.counted(session, OpportunityFilter(), now=now).scalar_subquery(),
+        exists(select(MarketPrice.id)),
+        exists(select(StockxListing.id)),
+    )
 
 
-def places(session: Session) -> Places:
-    """Count our asks by their place in the market, in one statement."""
+def places_query() -> Select[Any]:
+    """Select how many of our asks stand in each place in the market."""
     lowest, ask = StockxListing.current_lowest_ask, StockxListing.ask_price
     place = case(
         (StockxListing.status == "inactive", "paused"),
@@ -186,8 +191,12 @@ def places(session: Session) -> Places:
         else_="above",
     ).label("place")
     live = ("pending", "submitting", "review", "active", "inactive")
-    query = select(place, func.count()).where(StockxListing.status.in_(live)).group_by("place")
-    found: dict[str, int] = dict(session.execute(query).all())
+    return select(place, func.count()).where(StockxListing.status.in_(live)).group_by("place")
+
+
+def read_places(rows: Iterable[Any]) -> Places:
+    """Put the rows of `places_query` into their places."""
+    found: dict[str, int] = dict(rows)
     return Places(*(found.get(name, 0) for name in Places.__slots__))
 
 

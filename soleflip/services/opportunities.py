@@ -92,11 +92,10 @@ def matching_ids(session: Session, wanted: OpportunityFilter, *, now: datetime, 
     return list(session.scalars(ordered(query, wanted.first_page(), thresholds).limit(limit)))
 
 
-def count(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = 10_000) -> int:
-    """Count what a filter means, up to `most`."""
-    thresholds = load(session, Thresholds)
-    inner = narrow(_joined(select(Opportunity.id)), wanted, thresholds, now).limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(inner)) or 0
+def counted(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = 10_000) -> Select[int]:
+    """Select how many opportunities a filter means, up to `most`."""
+    query = narrow(_joined(select(Opportunity.id)), wanted, load(session, Thresholds), now)
+    return select(func.count()).select_from(query.limit(most).subquery())
 
 
 def summary(session: Session, wanted: OpportunityFilter, *, now: datetime) -> Summary:

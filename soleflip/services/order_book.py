@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
@@ -25,7 +25,7 @@ from soleflip.models import (
     StockxListing,
     StockxOrder,
 )
-from soleflip.services import ledger, runs
+from soleflip.services import ledger
 from soleflip.services.order_snapshots import sell
 from soleflip.services.runs import Books
 from soleflip.services.stock import TO_BUY
@@ -121,19 +121,18 @@ class OrderOverview:
 
 
 def overview(session: Session, wanted: OrderFilter, now: datetime) -> OrderOverview:
-    """Read the Orders page in four statements."""
-    wait = _usual_wait(session)
-    rows = session.scalars(_sorted(_filtered(wanted, now - wait), wanted)).all()
-    more = len(rows) > PAGE
+    """Read the Orders page in three statements: the usual wait with the last sync, the counts, and the orders."""
+    wait, run = _usual_wait(session)
+    queue, rows = _orders(session, wanted, now - wait)
     lines = tuple(_line(order, now) for order in rows[:PAGE])
     return OrderOverview(
         filter=wanted,
-        queue=_queue(session, now),
+        queue=tuple(_line(order, now) for order in queue),
         lines=lines,
-        next=_cursor(lines[-1].order, wanted) if more else None,
+        next=_cursor(lines[-1].order, wanted) if len(rows) > PAGE else None,
         counts=_counts(session, now - wait),
         wait=wait,
-        run=next(iter(runs.latest(session, 1, "order_sync")), None),
+        run=run,
     )
 
 
@@ -219,16 +218,32 @@ def _line(order: StockxOrder, now: datetime) -> OrderLine:
     return OrderLine(order, status, left)
 
 
-def _queue(session: Session, now: datetime) -> tuple[OrderLine, ...]:
+def _orders(
+    session: Session, wanted: OrderFilter, overdue_before: datetime
+) -> tuple[list[StockxOrder], list[StockxOrder]]:
+    """Read the ship-by queue and a page of the table, both in their order, in one statement."""
     names = [name for name, status in STATUSES.items() if status.stage is Stage.SHIP]
-    query = (
-        select(StockxOrder)
+    by_time = (StockxOrder.ship_by.nulls_last(), StockxOrder.sold_at, StockxOrder.id)
+    queue = (
+        select(StockxOrder.id, literal("queue").label("part"), func.row_number().over(order_by=by_time).label("place"))
         .where(StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(names))
-        .options(joinedload(StockxOrder.item))
-        .order_by(StockxOrder.ship_by.nulls_last(), StockxOrder.sold_at)
+        .order_by(*by_time)
         .limit(QUEUE)
     )
-    return tuple(_line(order, now) for order in session.scalars(query))
+    ends = _ends(wanted)
+    table = select(StockxOrder.id, literal("table"), func.row_number().over(order_by=ends))
+    table = _behind(_filtered(table, wanted, overdue_before), wanted).order_by(*ends).limit(PAGE + 1)
+    parts = queue.union_all(table).subquery()
+    query = (
+        select(StockxOrder, parts.c.part)
+        .join(parts, parts.c.id == StockxOrder.id)
+        .options(joinedload(StockxOrder.item))
+        .order_by(parts.c.place)
+    )
+    found: dict[str, list[StockxOrder]] = {"queue": [], "table": []}
+    for order, part in session.execute(query):
+        found[part].append(order)
+    return found["queue"], found["table"]
 
 
 def _stage_is(stage: str, overdue_before: datetime) -> ColumnElement[bool]:
@@ -254,20 +269,22 @@ def _counts(session: Session, overdue_before: datetime) -> dict[str, int]:
     return dict(zip(stages, counts, strict=True)) | {"review": review}
 
 
-def _usual_wait(session: Session) -> timedelta:
-    """How long the seller's own payouts usually take, from the newest thousand."""
-    query = (
-        select(StockxOrder.paid_at - StockxOrder.sold_at)
+def _usual_wait(session: Session) -> tuple[timedelta, Run | None]:
+    """How long the seller's own payouts usually take, from the newest thousand, and the last sync beside it."""
+    waits = (
+        select((StockxOrder.paid_at - StockxOrder.sold_at).label("wait"))
         .where(StockxOrder.paid_at.is_not(None), StockxOrder.order_status == "completed")
         .order_by(StockxOrder.sold_at.desc())
         .limit(1000)
+        .subquery()
     )
-    waits: list[Any] = list(session.scalars(query))
-    return usual_wait(waits)
+    last = select(Run.id).where(Run.kind == "order_sync").order_by(Run.created_at.desc()).limit(1).scalar_subquery()
+    one = select(func.array_agg(waits.c.wait).label("waits")).subquery()
+    found, run = session.execute(select(one.c.waits, Run).outerjoin(Run, Run.id == last)).one()
+    return usual_wait(found or []), run
 
 
-def _filtered(wanted: OrderFilter, overdue_before: datetime) -> Select[StockxOrder]:
-    query = select(StockxOrder)
+def _filtered(query: Select[Any], wanted: OrderFilter, overdue_before: datetime) -> Select[Any]:
     if wanted.stage:
         query = query.where(_stage_is(wanted.stage, overdue_before))
     if wanted.match:
@@ -285,14 +302,19 @@ def _key(wanted: OrderFilter) -> tuple[Any, bool]:
     return (column if name in ("sold", "price") else func.coalesce(column, NOWHERE)), wanted.sort.startswith("-")
 
 
-def _sorted(query: Select[StockxOrder], wanted: OrderFilter) -> Select[StockxOrder]:
+def _behind(query: Select[Any], wanted: OrderFilter) -> Select[Any]:
+    """Begin behind the cursor."""
+    if not wanted.after:
+        return query
     key, down = _key(wanted)
-    if wanted.after:
-        value, order_id = _read_cursor(wanted)
-        here, there = tuple_(key, StockxOrder.id), tuple_(value, order_id)
-        query = query.where(here < there if down else here > there)
-    ends = (key.desc(), StockxOrder.id.desc()) if down else (key, StockxOrder.id)
-    return query.order_by(*ends).limit(PAGE + 1)
+    here, there = tuple_(key, StockxOrder.id), tuple_(*_read_cursor(wanted))
+    return query.where(here < there if down else here > there)
+
+
+def _ends(wanted: OrderFilter) -> tuple[Any, Any]:
+    """The order of the table."""
+    key, down = _key(wanted)
+    return (key.desc(), StockxOrder.id.desc()) if down else (key, StockxOrder.id)
 
 
 def _cursor(order: StockxOrder, wanted: OrderFilter) -> str:

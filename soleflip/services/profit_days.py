@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.analytics import bounds
 from soleflip.domain.money import ZERO
 from soleflip.models import LedgerEntry, ProfitDay, Setting
+from soleflip.services import settings
 from soleflip.services.runs import Books
 
 DAY_LOCK = 7420100
@@ -74,6 +75,7 @@ def refresh_days(session: Session, days: Iterable[date], books: Books, now: date
         value = {"timezone": books.timezone.key, "currency": books.currency}
         mark = insert(Setting).values(key=KEPT, value=value)
         session.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+        settings.forget(session)
     for day in sorted(wanted):
         session.execute(text("SELECT pg_advisory_xact_lock(:room, :day)"), {"room": DAY_LOCK, "day": day.toordinal()})
         sums = sums_by_order(*bounds(day, day, books.timezone), books.currency).subquery()
@@ -95,8 +97,7 @@ def refresh_all(session: Session, books: Books, now: datetime) -> int:
 
 def are_days_kept(session: Session, books: Books) -> bool:
     """Whether the stored sums are of this time zone and currency; else the ledger itself has to be summed."""
-    kept = session.scalar(select(Setting.value).where(Setting.key == KEPT))
-    return kept == {"timezone": books.timezone.key, "currency": books.currency}
+    return settings.stored(session).get(KEPT) == {"timezone": books.timezone.key, "currency": books.currency}
 
 
 def day_of(books: Books) -> ColumnElement[date]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -117,23 +118,41 @@ GROUPS: dict[str, type[Any]] = {
     "feeds": FeedSettings,
     "backups": BackupSettings,
 }
+_KEPT = "settings"
 Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings)
 
 
 def load(session: Session, group: type[Group]) -> Group:
     """Return one group of settings: the stored values over the defaults, which are in the books' currency."""
     key = next(name for name, cls in GROUPS.items() if cls is group)
-    stored = session.scalar(select(Setting.value).where(Setting.key == key)) or {}
     base = group()
     if isinstance(base, FeeSettings):
         base = base.in_currency(session.info.get("currency") or base.currency)
-    return _merge(base, stored)
+    return _merge(base, stored(session).get(key, {}))
 
 
 def load_guards(session: Session) -> GuardSettings:
     """Return the guard rails that apply where neither listing nor brand says otherwise."""
-    stored = session.scalar(select(Setting.value).where(Setting.key == "guards")) or {}
-    return read_settings(GuardSettings, stored)
+    return read_settings(GuardSettings, stored(session).get("guards", {}))
+
+
+def stored(session: Session) -> Mapping[str, Any]:
+    """Return what is stored, by key: read once in a transaction, since a page or a computation asks for several."""
+    read_in, values = session.info.get(_KEPT, (None, None))
+    if read_in is None or read_in is not session.get_transaction():
+        values = {row.key: row.value for row in session.execute(select(Setting.key, Setting.value))}
+        keep(session, values)
+    return cast(Mapping[str, Any], values)
+
+
+def keep(session: Session, values: Mapping[str, Any]) -> None:
+    """Take what is stored from a statement of this transaction that read it already."""
+    session.info[_KEPT] = (session.get_transaction(), values)
+
+
+def forget(session: Session) -> None:
+    """Read what is stored anew the next time; whoever writes a setting calls this."""
+    session.info.pop(_KEPT, None)
 
 
 def save_guards(session: Session, values: dict[str, Any], *, actor: str) -> GuardSettings:
@@ -164,6 +183,7 @@ def _store(session: Session, key: str, before: dict[str, Any], after: dict[str, 
     """Write a group and its audit entry."""
     statement = insert(Setting).values(key=key, value=after)
     session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": after}))
+    forget(session)
     session.add(AuditEntry(actor=actor, act="settings", subject=key, before=before, after=after))
     session.flush()
 

@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import and_, func, literal, select
 from sqlalchemy.orm import Session
 
-from soleflip.models import Alert, Run, StockxConnection, StopSwitch, User
+from soleflip.models import Alert, Run, Setting, StockxConnection, StopSwitch, User
+from soleflip.services import settings
 from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.runs import OPEN_STATES
 
@@ -41,7 +42,9 @@ def shell(session: Session, *, sandbox: bool, account: tuple[UUID, int] | None =
     user_id, epoch = account or (None, None)
     one = select(literal(1).label("one")).subquery()
     known = and_(User.id == user_id, User.session_epoch == epoch, User.is_enabled)
-    row = session.execute(select(User, *_columns()).select_from(one).outerjoin(User, known)).one()
+    query = select(User, *_columns(), _settings()).select_from(one).outerjoin(User, known)
+    *row, stored = session.execute(query).one()
+    settings.keep(session, stored or {})
     state: dict[str, Any] = dict(zip(Shell.__slots__, row, strict=True))
     state["is_stopped"] = bool(state["is_stopped"])
     state["connection"] = state["connection"] or (CONNECTED if sandbox else DISCONNECTED)
@@ -59,3 +62,8 @@ def _columns() -> tuple[Any, ...]:
         select(func.count()).select_from(Run).where(Run.state.in_(OPEN_STATES)).scalar_subquery(),
         select(func.count()).select_from(Alert).where(Alert.seen_at.is_(None)).scalar_subquery(),
     )
+
+
+def _settings() -> Any:
+    """All settings come along: nearly every page asks for some."""
+    return select(func.jsonb_object_agg(Setting.key, Setting.value)).scalar_subquery()

@@ -123,8 +123,8 @@ def test_what_needs_the_operator_is_counted(app, browser, transaction):
         session.add(Run(kind="list", state="failed", actor="x", created_at=earlier))
         session.add(Run(kind="list", state="done", actor="x"))
     with transaction() as session:
-        needs = dashboard.needs(session, now)
-        places = dashboard.places(session)
+        view = dashboard.overview(session, app.extensions["soleflip"].books, now)
+    needs, places = view.needs, view.places
     assert (needs.to_ship, needs.late, needs.listings_in_review) == (2, 1, 1)
     assert needs.failed_runs == 1  # the other kind has since gone through
     assert (places.lowest, places.under_way, places.total) == (1, 1, 2)

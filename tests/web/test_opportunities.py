@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from soleflip.models import Item, MarketPrice, Opportunity, Product
 from soleflip.services import feeds
@@ -87,17 +87,6 @@ def test_a_broken_cursor_is_explained(market: Any, browser: Any) -> None:
     answer = browser.get("/opportunities?after=broken")
     assert answer.status_code == 422
     assert "go back to the first page" in answer.text
-
-
-def test_a_page_takes_at_most_four_statements_of_its_own(market: Any, browser: Any) -> None:
-    from soleflip.db import db
-
-    statements: list[str] = []
-    with market.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
-        browser.get("/opportunities")
-    own = [statement for statement in statements if "integration." in statement or "ops.settings" in statement]
-    assert len(own) <= 4, own
 
 
 def test_selected_rows_are_dismissed_and_come_back_by_hand(market: Any, browser: Any) -> None:

@@ -1,0 +1,125 @@
+"""How often a page asks the database: at most four times, the frame included, whatever the filter or sort.
+
+What a page asks is counted on pages with rows, so that a row which asks for itself shows. Pages of one thing may ask
+for its history, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from soleflip.db import db
+from soleflip.models import AuditEntry, FeedSource, SavedSearch
+from soleflip.services import feeds, listing_query, opportunity_filter, order_book, profit_days, runs, stock_overview
+from soleflip.services.order_snapshots import record, record_detail
+from soleflip.stockx.orders import OrderDetail
+from tests.services.market_data import make_market, write_feed
+from tests.services.sales import entry, make_listing, payout, shipment, snapshot
+
+MOST = 4
+
+
+@pytest.fixture
+def house(app: Any, tmp_path: Path) -> Any:
+    """A house in which no list is empty."""
+    parts = app.extensions["soleflip"]
+    with app.app_context(), parts.transaction() as session:
+        now = parts.clock()
+        feeds.import_file(session, write_feed(tmp_path / "feed.csv.gz", 60), now=now)
+        make_market(session, now)
+        for number in range(6):
+            make_listing(session, f"L{number}", style=f"A{number}")
+        day = now.date().isoformat()
+        for number in range(2):
+            paid = payout("48.94", "38.03")
+            sold = entry(f"{number}-1", "COMPLETED", listing=f"L{number}", created=f"{day}T00:00:01Z", payout=paid)
+            record(session, [sold], parts.books, now, actor="test")
+            shown = snapshot(f"{number}-2", listing=f"L{number + 2}", created=f"{day}T00:00:01Z", shipment=shipment())
+            shown["payout"] = paid
+            record_detail(session, OrderDetail.model_validate(shown), parts.books, now, actor="test")
+        for kind in ("order_sync", "feed_import", "list", "reprice"):
+            runs.start(session, kind, actor="test")
+            feeds.register(session, filename=f"{kind}.csv")
+        session.add_all([AuditEntry(actor="test", act=act, before={"a": 1}, after={"a": 2}) for act in ("one", "two")])
+        session.add(SavedSearch(name="Good ones", query="min_roi=10"))
+        session.add(FeedSource(name="Shop", url="https://feeds.example/shop.csv", every_hours=24))
+        profit_days.refresh_all(session, parts.books, now)
+    return app
+
+
+@contextmanager
+def counted(app: Any) -> Iterator[list[str]]:
+    """Collect the statements that leave inside the block."""
+    sent: list[str] = []
+
+    def listen(*call: Any) -> None:
+        sent.append(call[2])
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+
+
+def sorts(address: str, names: Any) -> list[str]:
+    """Every order of a list, both ways."""
+    return [f"{address}?sort={way}{name}" for name in names for way in ("", "-")]
+
+
+PAGES = {
+    "dashboard": ["/"],
+    "opportunities": [
+        *sorts("/opportunities", opportunity_filter.SORTS),
+        *(f"/opportunities?state={state}&match=any" for state in opportunity_filter.STATES),
+        "/opportunities?all=1",
+        "/opportunities?q=nike+air&shop=1&brand=1&size=42&stock=any&min_price=1&max_price=500&min_profit=1&min_roi=1"
+        "&min_margin=1&max_age=3",
+        "/opportunities/by-shop",
+    ],
+    "listings": [
+        *sorts("/listings", listing_query.SORTS),
+        *(f"/listings?state={state}" for state in listing_query.STATES),
+        *(f"/listings?warning={name}" for name in ("any", *listing_query.WARNINGS)),
+        *(f"/listings?place={name}" for name in listing_query.PLACES),
+        "/listings?q=shoe&brand=1&strategy=competitive",
+    ],
+    "orders": [
+        *sorts("/orders", order_book.SORTS),
+        *(f"/orders?stage={stage}" for stage in order_book.STAGES),
+        *(f"/orders?match={match}&q=gel" for match in order_book.MATCHES),
+    ],
+    "inventory": [
+        *sorts("/inventory", stock_overview.SORTS),
+        *(f"/inventory?state={state}&q=shoe&brand=1" for state in stock_overview.SHOWN),
+    ],
+    "imports": ["/imports"],
+    "runs": ["/runs", "/runs?kind=list&state=queued"],
+    "audit": ["/settings/audit", "/settings/audit?actor=test&act=one"],
+}
+
+
+@pytest.mark.parametrize("room", PAGES)
+def test_a_page_asks_the_database_four_times_at_most(house: Any, browser: Any, room: str) -> None:
+    asked: dict[str, list[str]] = {}
+    for address in PAGES[room]:
+        with counted(house) as sent:
+            assert browser.get(address).status_code == 200, address
+        asked[address] = sent
+    worst = max(asked, key=lambda address: len(asked[address]))
+    assert len(asked[worst]) <= MOST, f"{worst}: {len(asked[worst])}\n" + "\n".join(sql[:300] for sql in asked[worst])
+
+
+@pytest.mark.parametrize(
+    "address", ["/opportunities", "/listings", "/orders", "/inventory", "/imports", "/runs", "/settings/audit"]
+)
+def test_the_rows_are_there_that_are_counted_on(house: Any, browser: Any, address: str) -> None:
+    assert browser.get(address).text.count("<tr") > 2, address
