@@ -10,6 +10,7 @@ from soleflip.api import (
     analytics,
     automation,
     document,
+    fees,
     imports,
     inventory,
     orders,
@@ -39,6 +40,7 @@ ROOMS = (
     orders,
     analytics,
     automation,
+    fees,
     settings,
 )
 

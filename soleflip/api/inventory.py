@@ -31,7 +31,7 @@ from soleflip.api.fields import (
 )
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.models import Item
-from soleflip.services import ledger, stock, stock_import, stock_overview
+from soleflip.services import ledger, stock, stock_import, stock_overview, wishes
 from soleflip.services.stock import Buying
 from soleflip.services.stock_overview import SHOWN, SORTS, StockFilter
 
@@ -200,7 +200,7 @@ def show_item(item_id: UUID) -> ItemDetail:
 def edit_item(item_id: UUID, json: ItemEdit) -> ItemDetail:
     """Change what a pair cost and where it was bought."""
     if json.cost is not None and json.cost != stock.get(session(), item_id).cost:
-        stock.edit_cost(session(), item_id, Decimal(json.cost), actor=actor())
+        wishes.edit_cost(session(), item_id, Decimal(json.cost), actor=actor(), now=now())
     stock.edit_purchase(session(), item_id, **json.model_dump(exclude={"cost"}))
     return _detail(item_id)
 

@@ -1,6 +1,7 @@
-"""What StockX publishes about its fees, as data: rates by seller level, minimum fees by currency, level thresholds.
+"""What StockX publishes about its fees, as data: rates by level and category, minimum fees, levels, penalties.
 
-From StockX's help pages (FACTS.md section 8). The operator's own figures in Settings go before these.
+From StockX's help pages (FACTS.md section 8), each with the day from which it holds; the oldest known one stands for
+the days before it. The operator's own figures (`fee_book`) go before these.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fees import FeeSchedule
 from soleflip.domain.money import ZERO, cents
 
 EVERYWHERE = "*"
+STANDARD = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +51,70 @@ class Level:
     sold_usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class LevelTable:
+    """What each seller level takes, from a day on."""
+
+    valid_from: date
+    levels: tuple[Level, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyTable:
+    """What StockX charges for a sale that the seller does not complete, from a day on: `rate` of the price, at least
+    `minimum` in `currency`; elsewhere the same in local currency.
+    """
+
+    valid_from: date
+    rate: Decimal
+    minimum: Decimal
+    currency: str
+    source: str
+
+
+CATEGORIES: dict[str, str] = {
+    STANDARD: "Everything without figures of its own",
+    "sneakers": "Sneakers and shoes",
+    "apparel": "Apparel",
+    "accessories": "Accessories",
+    "handbags": "Handbags",
+    "watches": "Watches",
+    "collectibles": "Collectibles",
+    "trading-cards": "Trading cards",
+    "electronics": "Electronics",
+}
+"""The categories that can have fees of their own, with what the operator reads."""
+
+_TYPES = {"shoes": "sneakers", "footwear": "sneakers", "streetwear": "apparel", "bags": "handbags"}
+
+
+def category_of(product_type: str | None) -> str:
+    """Return the category of StockX's free-text product type; standard where it says nothing known."""
+    plain = "-".join((product_type or "").casefold().replace("_", " ").split())
+    found = _TYPES.get(plain, plain)
+    return found if found in CATEGORIES else STANDARD
+
+
 def _rates(*percents: str) -> tuple[Decimal, ...]:
     return tuple(Decimal(value) / 100 for value in percents)
 
 
 _HELP = "StockX help: fees for sellers"
-_SINCE = date(2023, 1, 1)
+_REPORTED = "StockX seller programme of 2021, as reported by Sole Retriever in 2023"
+_CALCULATOR = "third-party calculator, uncertain"
+_FIRST, _SINCE = date(2021, 8, 1), date(2023, 7, 1)
+_PROCESSING = Decimal("0.03")
 
 FEE_TABLES: tuple[FeeTable, ...] = (
-    FeeTable("standard", EVERYWHERE, _SINCE, _rates("9", "8.5", "8", "7.5", "7"), Decimal("0.03"), 3, _HELP),
-    FeeTable("watches", EVERYWHERE, _SINCE, _rates("9.9") * 5, Decimal("0.03"), 6, "third-party calculator, uncertain"),
-    FeeTable(
-        "handbags", EVERYWHERE, _SINCE, _rates("14.5") * 5, Decimal("0.03"), 6, "third-party calculator, uncertain"
-    ),
+    FeeTable(STANDARD, EVERYWHERE, _FIRST, _rates("10", "9.5", "9", "8.5", "8"), _PROCESSING, 4, _REPORTED),
+    FeeTable(STANDARD, EVERYWHERE, _SINCE, _rates("9", "8.5", "8", "7.5", "7"), _PROCESSING, 3, _HELP),
+    FeeTable("watches", EVERYWHERE, _FIRST, _rates("9.9") * 5, _PROCESSING, 6, _CALCULATOR),
+    FeeTable("handbags", EVERYWHERE, _FIRST, _rates("14.5") * 5, _PROCESSING, 6, _CALCULATOR),
 )
 
 MINIMUM_FEES: tuple[MinimumFee, ...] = tuple(
-    MinimumFee(currency, _SINCE, Decimal(amount))
+    MinimumFee(currency, _FIRST, Decimal(amount))
     for currency, amount in {
         "AUD": "7.50",
         "CAD": "7.00",
@@ -80,13 +130,45 @@ MINIMUM_FEES: tuple[MinimumFee, ...] = tuple(
     }.items()
 )
 
-LEVELS: tuple[Level, ...] = (
-    Level(1, 0, ZERO),
-    Level(2, 12, Decimal(1500)),
-    Level(3, 40, Decimal(5000)),
-    Level(4, 200, Decimal(25000)),
-    Level(5, 800, Decimal(100000)),
+
+def _levels(*reached: tuple[int, int]) -> tuple[Level, ...]:
+    first = Level(1, 0, ZERO)
+    return (first, *(Level(number, sales, Decimal(usd)) for number, (sales, usd) in enumerate(reached, start=2)))
+
+
+LEVEL_TABLES: tuple[LevelTable, ...] = (
+    LevelTable(_FIRST, _levels((3, 500), (6, 1500), (25, 5000), (250, 30000)), _REPORTED),
+    LevelTable(_SINCE, _levels((12, 1500), (40, 5000), (200, 25000), (800, 100000)), _HELP),
 )
+LEVELS = LEVEL_TABLES[-1].levels
+
+PENALTIES: tuple[PenaltyTable, ...] = (
+    PenaltyTable(
+        _FIRST,
+        Decimal("0.15"),
+        Decimal(15),
+        "USD",
+        "StockX help: what happens when a seller breaks the rules (undated)",
+    ),
+)
+
+
+class Dated(Protocol):
+    """Anything that holds from a day on."""
+
+    @property
+    def valid_from(self) -> date: ...
+
+
+D = TypeVar("D", bound=Dated)
+
+
+def in_force(day: date, tables: Sequence[D]) -> D:
+    """Return the table that holds on a day: the newest that has begun; before the first, the first."""
+    begun = [table for table in tables if table.valid_from <= day]
+    if begun:
+        return max(begun, key=lambda table: table.valid_from)
+    return min(tables, key=lambda table: table.valid_from)
 
 
 def published(
@@ -94,25 +176,21 @@ def published(
     currency: str,
     level: int,
     *,
-    category: str = "standard",
+    category: str = STANDARD,
     bonus_rate: Decimal = ZERO,
     shipping: Decimal = ZERO,
     tables: Sequence[FeeTable] = FEE_TABLES,
 ) -> FeeSchedule:
     """Return the schedule that held on a day; `bonus_rate` (a fraction) counts from the level that has bonuses.
 
-    Raises InvalidInput for a level, category or day for which nothing is published.
+    Raises InvalidInput for a level or category for which nothing is published.
     """
     if not 1 <= level <= len(LEVELS):
         raise InvalidInput(f"Seller levels go from 1 to {len(LEVELS)}.", field="level")
-    fits = [
-        table
-        for table in tables
-        if table.category == category and table.region in (currency, EVERYWHERE) and table.valid_from <= day
-    ]
+    fits = [table for table in tables if table.category == category and table.region in (currency, EVERYWHERE)]
     if not fits:
-        raise InvalidInput(f"No fees of {category} are known for {day}.", field="category")
-    table = max(fits, key=lambda found: (found.valid_from, found.region == currency))
+        raise InvalidInput(f"No fees of {category} are published.", field="category")
+    table = in_force(day, sorted(fits, key=lambda found: found.region != currency))
     bonus = bonus_rate if level >= table.bonus_from_level else ZERO
     rate = max(table.rates[level - 1] - bonus, ZERO)
     return FeeSchedule(currency, rate, minimum_fee(currency, day), table.processing_rate, shipping)
@@ -120,8 +198,8 @@ def published(
 
 def minimum_fee(currency: str, day: date) -> Decimal:
     """Return the smallest transaction fee in a currency on a day; zero where none is published."""
-    fits = [found for found in MINIMUM_FEES if found.currency == currency and found.valid_from <= day]
-    return max(fits, key=lambda found: found.valid_from).amount if fits else ZERO
+    fits = [found for found in MINIMUM_FEES if found.currency == currency]
+    return in_force(day, fits).amount if fits else ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +223,27 @@ class LevelProgress:
         return max(self.next.sold_usd - self.sold_usd, ZERO) if self.next else ZERO
 
 
-def level_progress(sales: int, sold_usd: Decimal, *, sold: Decimal, days_gone: int, days_left: int) -> LevelProgress:
+def level_progress(
+    sales: int,
+    sold_usd: Decimal,
+    *,
+    sold: Decimal,
+    days_gone: int,
+    days_left: int,
+    levels: Sequence[Level] = LEVELS,
+    rates: Sequence[Decimal] = FEE_TABLES[1].rates,
+) -> LevelProgress:
     """Return the level that a quarter's sales earn; `worth` is in the currency of `sold`.
 
     Worth: the fee difference to the next level on what would still be sold at the quarter's pace so far.
     """
     reached = max(
-        (level for level in LEVELS if sales >= level.sales or sold_usd >= level.sold_usd),
+        (level for level in levels if sales >= level.sales or sold_usd >= level.sold_usd),
         key=lambda found: found.number,
     )
-    following = LEVELS[reached.number] if reached.number < len(LEVELS) else None
+    following = levels[reached.number] if reached.number < len(levels) else None
     if following is None or days_gone < 1:
         return LevelProgress(reached, following, sales, sold_usd, ZERO)
-    rates = FEE_TABLES[0].rates
     saved = rates[reached.number - 1] - rates[following.number - 1]
     return LevelProgress(reached, following, sales, sold_usd, cents(sold / days_gone * days_left * saved))
 

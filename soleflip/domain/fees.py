@@ -28,6 +28,18 @@ class FeeSchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Penalty:
+    """What StockX charges for a sale that is not completed: `rate` of the price (a fraction), at least `minimum`."""
+
+    rate: Decimal
+    minimum: Decimal
+
+    def of(self, price: Decimal) -> Decimal:
+        """Return the charge on a sale at `price`, in the price's currency, rounded up to the cent."""
+        return max(self.minimum, cents_up(price * self.rate))
+
+
+@dataclass(frozen=True, slots=True)
 class FeeLine:
     """One line of a payout: a fee is negative, a credit positive (FACTS.md section 8)."""
 

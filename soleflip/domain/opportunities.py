@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.fees import FeeSchedule, PayoutEstimate, estimate_payout
+from soleflip.domain.fees import FeeSchedule, PayoutEstimate, Penalty, estimate_payout
 from soleflip.domain.money import CENT, HUNDRED, ZERO, cents, cents_up, percent
 
 TREATMENTS = ("none", "vat_registered", "small_business", "margin_scheme")
@@ -41,7 +41,8 @@ class Vat:
 class Terms:
     """What holds for every pair of this operator: fees, VAT, delivery where a shop names none, expected failures.
 
-    `failure_rate` is the share of sales that come back or fail, `failure_cost` what one of them costs.
+    `failure_rate` is the share of sales that come back, `failure_cost` what one of them costs; `unshipped_rate` is the
+    share that we fail to ship, each of which costs StockX's `penalty`.
     """
 
     fees: FeeSchedule
@@ -49,16 +50,18 @@ class Terms:
     default_delivery: Decimal = ZERO
     failure_rate: Decimal = ZERO
     failure_cost: Decimal = ZERO
+    unshipped_rate: Decimal = ZERO
+    penalty: Penalty | None = None
 
     @property
     def currency(self) -> str:
         """The books' currency, in which all results are."""
         return self.fees.currency
 
-    @property
-    def failure_allowance(self) -> Decimal:
-        """What to expect for failed sales per pair."""
-        return cents_up(self.failure_rate * self.failure_cost)
+    def failure_allowance(self, price: Decimal) -> Decimal:
+        """Return what to expect for failed sales per pair that is sold at `price`."""
+        penalty = self.penalty.of(price) if self.penalty else ZERO
+        return cents_up(self.failure_rate * self.failure_cost + self.unshipped_rate * penalty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def sale_of(price: Decimal, cost: Decimal, terms: Terms) -> Sale:
     due = ZERO
     if terms.vat.treatment == "margin_scheme" and price > cost:
         due = terms.vat.inside(price - cost)
-    return Sale(price, estimate_payout(price, terms.fees), due, terms.failure_allowance, cost)
+    return Sale(price, estimate_payout(price, terms.fees), due, terms.failure_allowance(price), cost)
 
 
 def evaluate(cost: Cost, ask: Decimal | None, bid: Decimal | None, terms: Terms) -> Evaluation:

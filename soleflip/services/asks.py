@@ -22,10 +22,10 @@ from soleflip.models import (
     Product,
     Variant,
 )
-from soleflip.services import pricing_rules, settings
+from soleflip.services import fees, pricing_rules, settings
 from soleflip.services.market_memory import as_quote, own_asks, recall
 from soleflip.services.pairs import Pair, from_items, from_opportunities
-from soleflip.services.settings import FeeSettings, Thresholds
+from soleflip.services.settings import Thresholds
 
 BATCH = 100
 REQUESTS_PER_BATCH = 4
@@ -155,7 +155,8 @@ def _price(
     wanted: Mapping[UUID, Decimal],
 ) -> list[AskRow]:
     """Ask each pair's strategy, as the rules have it, and work out what a sale at its ask earns."""
-    fees = settings.load(session, FeeSettings).schedule()
+    book = fees.book(session)
+    currency = book.standard(now.date()).currency
     thresholds = settings.load(session, Thresholds)
     # A first ask may rest on an older quote than a change of a live one: it can't undercut ourselves.
     oldest = thresholds.max_quote_age_hours * 60
@@ -163,16 +164,17 @@ def _price(
     quotes = {
         quote.variant_id: quote
         for quote in session.scalars(
-            select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == fees.currency)
+            select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == currency)
         )
     }
     own = own_asks(session, variant_ids)
-    sales = recall(session, variant_ids, fees.currency)
+    sales = recall(session, variant_ids, currency)
     rows = []
     for source in sources:
         quote = quotes.get(source.variant.id)
+        schedule = book.schedule(source.variant.product.product_type, now.date())
         given = pricing.PricingInput(
-            fees=fees,
+            fees=schedule,
             now=now,
             cost=source.cost,
             quote=as_quote(quote) if quote else None,
@@ -185,7 +187,7 @@ def _price(
         guards = replace(rule.guards, max_age_minutes=oldest)
         decision = pricing.decide(rule.strategy, rule.settings.values, given, guards)
         typed, ours = wanted.get(source.id), tuple(own[source.variant.id])
-        rows.append(_row(source, quote, decision, rule.strategy, fees, thresholds, now, typed, ours))
+        rows.append(_row(source, quote, decision, rule.strategy, schedule, thresholds, now, typed, ours))
     return rows
 
 
@@ -194,7 +196,7 @@ def _row(
     quote: LatestQuote | None,
     decision: pricing.Decision,
     strategy: str,
-    fees: FeeSchedule,
+    schedule: FeeSchedule,
     thresholds: Thresholds,
     now: datetime,
     wanted: Decimal | None,
@@ -213,7 +215,7 @@ def _row(
             ask = check_ask(ask, decision.floor, cost_unknown_accepted=False)
         except (Refused, InvalidInput) as error:
             refused = str(error)
-    estimate = estimate_payout(ask, fees) if ask is not None else None
+    estimate = estimate_payout(ask, schedule) if ask is not None else None
     profit = estimate.payout - source.cost if estimate and source.cost is not None else None
     return AskRow(
         source=source.id,
@@ -222,7 +224,7 @@ def _row(
         product=source.variant.product,
         variant=source.variant,
         shop=source.shop,
-        currency=fees.currency,
+        currency=schedule.currency,
         cost=source.cost,
         ask=ask,
         fees=estimate.fees if estimate else None,

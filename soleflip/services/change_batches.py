@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
-from soleflip.models import ListingChange, StockxBatch
+from soleflip.models import ListingChange, StockxBatch, StockxListing
 from soleflip.services import listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
 from soleflip.services.pricing_rules import Rulebook
@@ -64,7 +64,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
         query = select(ListingChange).where(ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
         query = query.where((ListingChange.kind == "delete") if is_delete else (ListingChange.kind != "delete"))
         changes = session.scalars(
-            query.options(joinedload(ListingChange.listing))
+            query.options(joinedload(ListingChange.listing).selectinload(StockxListing.product))
             .order_by(ListingChange.created_at, ListingChange.id)
             .limit(size)
             .with_for_update(of=ListingChange, skip_locked=True)
@@ -86,7 +86,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
                 deletes.append(stockx_id)
                 continue
             try:
-                updates.append(_update_item(session, change, stockx_id, now + timedelta(days=days), rulebook))
+                updates.append(_update_item(session, change, stockx_id, now, days, rulebook))
                 at_floor = at_floor or change.new_price == change.listing.floor_price
             except SoleFlipError as error:
                 _end(session, change, "refused", now, str(error), guard=getattr(error, "guard", None))
@@ -100,18 +100,18 @@ def _lane(is_delete: bool, at_floor: bool) -> Lane:
 
 
 def _update_item(
-    session: Session, change: ListingChange, stockx_id: str, expires_at: datetime, rulebook: Rulebook
+    session: Session, change: ListingChange, stockx_id: str, now: datetime, days: int, rulebook: Rulebook
 ) -> UpdateItem:
     """Return what is sent for a change, its amount passed through the gate once more, right before it leaves."""
     amount = None
     if change.new_price is not None:
-        amount = listings.outgoing_ask(session, change.listing, change.new_price, rulebook)
+        amount = listings.outgoing_ask(session, change.listing, change.new_price, now, rulebook)
     active = {"activate": True, "deactivate": False}.get(change.kind)
     return UpdateItem(
         listing_id=stockx_id,
         amount=amount,
         currency_code=change.listing.currency,
-        expires_at=expires_at,
+        expires_at=now + timedelta(days=days),
         active=active,
     )
 

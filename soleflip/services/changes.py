@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
 from soleflip.domain.listings import ON_STOCKX
@@ -57,7 +57,11 @@ def ask(
     """Write wishes down for a run after passing each through the gate; a listing takes one change at a time."""
     wanted = {wish.listing_id: wish for wish in wishes}
     rows = session.scalars(
-        select(StockxListing).where(StockxListing.id.in_(wanted)).order_by(StockxListing.id).with_for_update()
+        select(StockxListing)
+        .where(StockxListing.id.in_(wanted))
+        .options(selectinload(StockxListing.product))
+        .order_by(StockxListing.id)
+        .with_for_update()
     )
     rulebook = pricing_rules.load(session)
     accepted: list[dict[str, Any]] = []
@@ -65,7 +69,7 @@ def ask(
     for row in rows:
         wish = wanted[row.id]
         try:
-            price = _checked(session, row, wish, rulebook)
+            price = _checked(session, row, wish, now, rulebook)
         except SoleFlipError as error:
             refused[row.id] = str(error)
             continue
@@ -97,7 +101,7 @@ def ask(
     return Asked(len(written), refused)
 
 
-def _checked(session: Session, row: StockxListing, wish: Wish, rulebook: Rulebook) -> Decimal | None:
+def _checked(session: Session, row: StockxListing, wish: Wish, now: datetime, rulebook: Rulebook) -> Decimal | None:
     """Return the amount that a wish may send, or None for one without an amount; raises why it may not."""
     if wish.kind not in KINDS:
         raise InvalidInput(f"{wish.kind} is no change of a listing.")
@@ -106,12 +110,12 @@ def _checked(session: Session, row: StockxListing, wish: Wish, rulebook: Ruleboo
     if wish.kind == "price":
         if wish.price is None:
             raise InvalidInput("A price is needed.", field="price")
-        amount = listings.outgoing_ask(session, row, wish.price, rulebook)
+        amount = listings.outgoing_ask(session, row, wish.price, now, rulebook)
         if row.ask_price == amount and not wish.inputs.get("renew"):
             raise Conflict("The ask is at this price already.")
         return amount
     if wish.kind == "activate":
-        amount = listings.outgoing_ask(session, row, wish.price or row.ask_price, rulebook)
+        amount = listings.outgoing_ask(session, row, wish.price or row.ask_price, now, rulebook)
         _hold_pair(session, row)
         return amount
     return None

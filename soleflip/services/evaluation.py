@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.fee_tables import CATEGORIES, STANDARD, category_of
 from soleflip.domain.opportunities import Terms, Vat, cost_of, evaluate, has_moved
 from soleflip.models import Opportunity
+from soleflip.services import fees
 from soleflip.services.market_memory import own_asks, recall
 from soleflip.services.rates import rate
-from soleflip.services.settings import FeeSettings, PricingSettings, Thresholds, VatSettings, load
+from soleflip.services.settings import PricingSettings, Thresholds, VatSettings, load
 
 CHUNK = 2000
 
@@ -29,8 +31,10 @@ SELECT offers.id, offers.variant_id, offers.match_state, offers.price, offers.de
     offers.in_stock, offers.stock, offers.gone_at, offers.changed_at,
     GREATEST(offers.seen_at, shops.seen_at) AS seen_at,
     quotes.at, quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
-    known.state, known.dismissed_price
+    known.state, known.dismissed_price, products.product_type
 FROM integration.market_prices AS offers
+JOIN products.variants AS variants ON variants.id = offers.variant_id
+JOIN products.products AS products ON products.id = variants.product_id
 JOIN integration.shops AS shops ON shops.id = offers.shop_id
 JOIN integration.latest_quotes AS quotes ON quotes.variant_id = offers.variant_id AND quotes.currency = :currency
 LEFT JOIN integration.opportunities AS known ON known.market_price_id = offers.id
@@ -54,23 +58,35 @@ AND (offers.match_state NOT IN ('firm', 'doubtful') OR offers.variant_id IS NULL
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """Everything an evaluation rests on besides the two prices; `key` is its fingerprint."""
+    """Everything an evaluation rests on besides the two prices: terms by category; `key` is the fingerprint of all."""
 
-    terms: Terms
+    terms: Mapping[str, Terms]
     propose: Callable[[pricing.PricingInput], pricing.Proposal]
     reopen_percent: Decimal
     key: str
 
+    @property
+    def currency(self) -> str:
+        """The books' currency."""
+        return self.terms[STANDARD].currency
 
-def terms_of(session: Session) -> Terms:
-    """Return fees, VAT, delivery and expected failures as the operator has set them."""
+    def terms_for(self, product_type: str | None) -> Terms:
+        """Return the terms of StockX's type of a product."""
+        return self.terms[category_of(product_type)]
+
+
+def terms_of(session: Session, day: date, product_type: str | None = None) -> Terms:
+    """Return fees of a day and a product's type, VAT, delivery and expected failures as the operator has set them."""
+    book = fees.book(session)
     vat, thresholds = load(session, VatSettings), load(session, Thresholds)
     return Terms(
-        fees=load(session, FeeSettings).schedule(),
+        fees=book.schedule(product_type, day),
         vat=Vat(vat.treatment, vat.rate),
         default_delivery=thresholds.default_delivery,
         failure_rate=thresholds.failure_rate,
         failure_cost=thresholds.failure_cost,
+        unshipped_rate=thresholds.unshipped_rate,
+        penalty=book.penalty(day),
     )
 
 
@@ -79,8 +95,8 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
 
     What did not change is not read. Offers in another currency count as changed on every day, with its rate.
     """
-    rules = _rules(session)
-    currency = rules.terms.currency
+    rules = _rules(session, now)
+    currency = rules.currency
     values: dict[str, Any] = {"currency": currency, "terms": rules.key, "chunk": CHUNK}
     values["day_terms"] = _fingerprint(rules.key, now.date())
     query = _CHANGED
@@ -99,8 +115,10 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
     return count
 
 
-def _rules(session: Session) -> _Rules:
-    terms = terms_of(session)
+def _rules(session: Session, now: datetime) -> _Rules:
+    standard = terms_of(session, now.date())
+    book = fees.book(session)
+    terms = {name: replace(standard, fees=book.schedule(name, now.date())) for name in CATEGORIES}
     strategy = load(session, PricingSettings).strategy
     chosen = pricing.strategy_named(strategy)
     # Read once for all rows, because reading settings takes longer than proposing.
@@ -120,12 +138,12 @@ def _fingerprint(*what: object) -> str:
 def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: dict[str, Any], now: datetime) -> None:
     variant_ids = {row.variant_id for row in rows}
     own = own_asks(session, variant_ids)
-    sales = recall(session, variant_ids, rules.terms.currency)
+    sales = recall(session, variant_ids, rules.currency)
     results = []
     for row in rows:
         quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
         given = pricing.PricingInput(
-            fees=rules.terms.fees,
+            fees=rules.terms_for(row.product_type).fees,
             now=now,
             quote=quote,
             own_asks=tuple(own[row.variant_id]),
@@ -133,7 +151,7 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
             others=sales[row.variant_id].others,
         )
         ask = rules.propose(given).ask
-        is_home = row.currency == rules.terms.currency
+        is_home = row.currency == rules.currency
         key = values["terms"] if is_home else values["day_terms"]
         results.append(_result(row, ask, rules, now) | {"terms": key})
     statement = insert(Opportunity)
@@ -143,7 +161,7 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
 
 def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) -> dict[str, Any]:
     """Return one opportunity's columns. An offer whose currency has no rate is kept, but not current."""
-    terms = rules.terms
+    terms = rules.terms_for(row.product_type)
     try:
         exchange = rate(row.currency, terms.currency, now.date())
     except InvalidInput:

@@ -28,7 +28,7 @@ from soleflip.models import (
 from soleflip.services import listing_overview, listings, pricing_rules, settings
 from soleflip.services.listing_overview import Line
 from soleflip.services.pricing_rules import Rulebook
-from soleflip.services.settings import FeeSettings, Thresholds
+from soleflip.services.settings import Thresholds
 
 MOST_POINTS = 400
 
@@ -84,12 +84,11 @@ def detail(session: Session, listing_id: UUID, now: datetime) -> Detail:
     if listing is None:
         raise NotFound("There is no such listing.")
     moves, prices = listings.history(session, listing_id)
-    fees = settings.load(session, FeeSettings).schedule()
     max_age = timedelta(hours=settings.load(session, Thresholds).max_quote_age_hours)
     return Detail(
         listing=listing,
         line=listing_overview.line(session, listing_id, now, max_age),
-        estimate=estimate_payout(listing.ask_price, fees),
+        estimate=estimate_payout(listing.ask_price, listings.fees_of(session, listing, now)),
         cost=listing.item.cost if listing.item else listing.buy_price,
         moves=moves,
         prices=prices,

@@ -17,8 +17,7 @@ from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.listings import LIVE_STATES, check_ask, check_move
 from soleflip.domain.money import percent
 from soleflip.models import AuditEntry, Item, ListingMove, PricingHistory, StockxListing
-from soleflip.services import pricing_rules, settings, stock
-from soleflip.services.settings import FeeSettings
+from soleflip.services import fees, pricing_rules, stock
 
 ITEM_STATE = {"active": "listed", "inactive": "reserved", "sold": "sold"}
 FREED = frozenset({"failed", "cancelled", "delisted", "expired"})
@@ -92,15 +91,24 @@ def undo_sale(session: Session, listing_id: UUID, *, item_state: str, cause: str
         stock.move(session, listing.item_id, item_state)
 
 
-def floor_of(cost: Decimal | None, fees: FeeSchedule, guards: pricing.GuardSettings) -> Decimal | None:
+def floor_of(cost: Decimal | None, schedule: FeeSchedule, guards: pricing.GuardSettings) -> Decimal | None:
     """Return the floor for a cost, or the set lowest ask when the cost is unknown, or None when there is neither."""
     if cost is None:
         return guards.min_ask
-    return pricing.floor(cost, fees, guards)
+    return pricing.floor(cost, schedule, guards)
+
+
+def fees_of(session: Session, listing: StockxListing, now: datetime) -> FeeSchedule:
+    """Return today's fees of a listing's category."""
+    return fees.book(session).schedule(listing.product.product_type, now.date())
 
 
 def outgoing_ask(
-    session: Session, listing: StockxListing, amount: Decimal, rulebook: pricing_rules.Rulebook | None = None
+    session: Session,
+    listing: StockxListing,
+    amount: Decimal,
+    now: datetime,
+    rulebook: pricing_rules.Rulebook | None = None,
 ) -> Decimal:
     """Return the amount as it may be sent for this listing: the one gate before StockX.
 
@@ -110,19 +118,18 @@ def outgoing_ask(
     cost = listing.buy_price
     if listing.item_id is not None:
         cost = session.scalar(select(Item.cost).where(Item.id == listing.item_id))
-    fees = settings.load(session, FeeSettings).schedule()
-    floor = floor_of(cost, fees, pricing_rules.guards_of(session, listing, rulebook))
+    floor = floor_of(cost, fees_of(session, listing, now), pricing_rules.guards_of(session, listing, rulebook))
     listing.floor_price = floor
     listing.buy_price = cost
     return check_ask(amount, floor, cost_unknown_accepted=listing.cost_unknown_accepted)
 
 
-def price_listing(listing: StockxListing, ask: Decimal, fees: FeeSchedule) -> None:
+def price_listing(listing: StockxListing, ask: Decimal, schedule: FeeSchedule) -> None:
     """Set a listing's ask and what a sale at it should earn."""
     listing.ask_price = ask
     listing.original_ask_price = listing.original_ask_price or ask
     if listing.buy_price is not None:
-        listing.expected_profit = estimate_payout(ask, fees).payout - listing.buy_price
+        listing.expected_profit = estimate_payout(ask, schedule).payout - listing.buy_price
         listing.expected_margin = percent(listing.expected_profit, ask)
 
 
@@ -156,7 +163,7 @@ def record_price(
             created_at=now,
         )
     )
-    price_listing(listing, new_price, settings.load(session, FeeSettings).schedule())
+    price_listing(listing, new_price, fees_of(session, listing, now))
     listing.last_price_update = now
     session.flush()
 

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import NotFound
 from soleflip.models import LatestQuote, Product, Quote, Variant
+from soleflip.services import fees
 from soleflip.services.runs import Work
-from soleflip.services.settings import FeeSettings, Thresholds, load
+from soleflip.services.settings import Thresholds, load
 from soleflip.stockx import BudgetExhausted, Lane
 from soleflip.stockx.catalog import MarketData
 
@@ -111,7 +112,7 @@ def quote_products(work: Work, product_ids: Sequence[UUID], lane: Lane = Lane.HO
 def fetch_quotes(work: Work, product_id: UUID, stockx_product_id: str, lane: Lane) -> int:
     """Fetch the market of all sizes of one product by one call and keep it; returns how many quotes there were."""
     with work.transaction() as session:
-        currency = load(session, FeeSettings).currency
+        currency = fees.currency(session, work.clock())
     # A quote is as old as its question: what we change while the answer travels is not in it.
     asked_at = work.clock()
     try:

@@ -134,7 +134,7 @@ def get(session: Session, opportunity_id: UUID) -> Opportunity:
 def detail(session: Session, opportunity_id: UUID) -> Detail:
     """Return everything there is to know of one opportunity; raises NotFound."""
     found = get(session, opportunity_id)
-    terms = terms_of(session)
+    terms = terms_of(session, found.computed_at.date(), found.variant.product.product_type)
     prices = session.scalars(
         select(MarketPriceHistory)
         .where(MarketPriceHistory.market_price_id == found.market_price_id)
@@ -199,7 +199,7 @@ def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, a
         raise InvalidInput("The price must be above zero.", field="price")
     if purchase.delivery is not None and (not purchase.delivery.is_finite() or purchase.delivery < ZERO):
         raise InvalidInput("The delivery can't be negative.", field="delivery")
-    terms = terms_of(session)
+    terms = terms_of(session, now.date())
     on = purchase.purchased_on or now.date()
     exchange = rate(found.offer.currency, terms.currency, on)
     cost = cost_of(purchase.price, purchase.delivery, terms, rate=exchange.value)

@@ -13,13 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
-from soleflip.domain.fees import estimate_payout
+from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
 from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
-from soleflip.services import ledger, listings, profit_days, settings, stock
+from soleflip.services import fees, ledger, listings, profit_days, stock
 from soleflip.services.runs import Books
-from soleflip.services.settings import FeeSettings
 from soleflip.stockx.orders import OrderDetail, OrderEntry
 from soleflip.stockx.wire import Payout
 
@@ -127,9 +126,9 @@ class _Shelf:
     """What a page of orders refers to, read at once: listings, products and variants by StockX's ids, and our fees."""
 
     listings: dict[str, StockxListing]
-    products: dict[str, UUID]
+    products: dict[str, tuple[UUID, str | None]]
     variants: dict[str, UUID]
-    fees: FeeSettings
+    fees: FeeBook
 
     @classmethod
     def read(cls, session: Session, entries: Sequence[OrderEntry]) -> _Shelf:
@@ -137,13 +136,14 @@ class _Shelf:
         product_ids = {entry.product.product_id for entry in entries if entry.product}
         variant_ids = {entry.variant.variant_id for entry in entries if entry.variant}
         found = session.scalars(select(StockxListing).where(StockxListing.stockx_listing_id.in_(listing_ids)))
-        products = select(Product.stockx_product_id, Product.id).where(Product.stockx_product_id.in_(product_ids))
+        products = select(Product.stockx_product_id, Product.id, Product.product_type)
+        products = products.where(Product.stockx_product_id.in_(product_ids))
         variants = select(Variant.stockx_variant_id, Variant.id).where(Variant.stockx_variant_id.in_(variant_ids))
         return cls(
             {listing.stockx_listing_id: listing for listing in found if listing.stockx_listing_id},
-            {str(key): value for key, value in session.execute(products)},
+            {str(key): (product_id, kind) for key, product_id, kind in session.execute(products)},
             {str(key): value for key, value in session.execute(variants)},
-            settings.load(session, FeeSettings),
+            fees.book(session),
         )
 
 
@@ -195,7 +195,7 @@ def _facts(order: StockxOrder) -> tuple[object, ...]:
 
 def _apply(session: Session, order: StockxOrder, entry: OrderEntry, shelf: _Shelf, now: datetime) -> None:
     """Write a newer snapshot into the order."""
-    status = status_of(entry.status)
+    status, kind = status_of(entry.status), None
     order.stockx_status = entry.status.upper()[:40]
     if status.stage is not Stage.UNKNOWN:
         order.order_status = status.ours
@@ -209,13 +209,12 @@ def _apply(session: Session, order: StockxOrder, entry: OrderEntry, shelf: _Shel
     if entry.product is not None:
         order.title = entry.product.product_name or order.title
         order.style_code = entry.product.style_id or order.style_code
-        order.product_id = shelf.products.get(entry.product.product_id, order.product_id)
+        order.product_id, kind = shelf.products.get(entry.product.product_id, (order.product_id, None))
     if entry.variant is not None:
         order.size = entry.variant.variant_value or order.size
         order.catalog_variant_id = shelf.variants.get(entry.variant.variant_id, order.catalog_variant_id)
     _stamp(order, status.stage, entry.updated_at or now)
-    if order.estimated_payout is None and shelf.fees.currency == order.currency and order.sale_price > 0:
-        order.estimated_payout = estimate_payout(order.sale_price, shelf.fees.schedule(order.sold_at.date())).payout
+    order.estimated_payout = order.estimated_payout or fees.estimate(shelf.fees, order, kind)
     if entry.payout is not None:
         _record_payout(session, order, entry.payout, entry.status)
     _match(session, order, shelf)

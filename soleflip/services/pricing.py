@@ -17,7 +17,6 @@ from sqlalchemy import Integer, func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
-from soleflip.domain.fees import FeeSchedule
 from soleflip.domain.money import ZERO
 from soleflip.models import (
     Item,
@@ -29,11 +28,10 @@ from soleflip.models import (
     RunLine,
     StockxListing,
 )
-from soleflip.services import change_batches, changes, market, pricing_rules, runs, settings
+from soleflip.services import change_batches, changes, fees, market, pricing_rules, runs
 from soleflip.services.changes import Wish
 from soleflip.services.market_memory import NOTHING, as_quote, recall
 from soleflip.services.runs import Books, Work
-from soleflip.services.settings import FeeSettings
 from soleflip.stockx import Lane
 
 CHUNK = 500
@@ -113,8 +111,7 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
     now = work.clock()
     with work.transaction() as session:
         rulebook = pricing_rules.load(session)
-        fees = settings.load(session, FeeSettings).schedule()
-        found = list(facts(session, listing_ids, fees, now, work.books))
+        found = list(facts(session, listing_ids, now, work.books))
         brands = pricing_rules.brands_of(session, {listing.product_id for listing, _ in found})
         for listing, given in found:
             rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
@@ -141,26 +138,29 @@ def _wish(listing: StockxListing, strategy: str, decision: pricing.Decision) -> 
 
 
 def facts(
-    session: Session, listing_ids: Sequence[UUID], fees: FeeSchedule, now: datetime, books: Books
+    session: Session, listing_ids: Sequence[UUID], now: datetime, books: Books
 ) -> Iterator[tuple[StockxListing, pricing.PricingInput]]:
     """Yield each listing with everything its strategy and guards may look at."""
+    book = fees.book(session)
+    currency = book.standard(now.date()).currency
     rows = session.execute(
-        select(StockxListing, Item.cost)
+        select(StockxListing, Item.cost, Product.product_type)
+        .join(Product, Product.id == StockxListing.product_id)
         .outerjoin(Item, Item.id == StockxListing.item_id)
         .where(StockxListing.id.in_(listing_ids))
         .order_by(StockxListing.ask_price.desc(), StockxListing.id)
     ).all()
-    variant_ids = {row.catalog_variant_id for row, _ in rows if row.catalog_variant_id}
+    variant_ids = {row.catalog_variant_id for row, *_ in rows if row.catalog_variant_id}
     latest = session.scalars(
-        select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == fees.currency)
+        select(LatestQuote).where(LatestQuote.variant_id.in_(variant_ids), LatestQuote.currency == currency)
     )
     quotes = {quote.variant_id: as_quote(quote) for quote in latest}
-    earlier = _quote_history(session, variant_ids, fees.currency, now)
-    sales = recall(session, variant_ids, fees.currency)
+    earlier = _quote_history(session, variant_ids, currency, now)
+    sales = recall(session, variant_ids, currency)
     own = _own_asks(session, variant_ids)
-    past = _changes(session, [row.id for row, _ in rows], now)
+    past = _changes(session, [row.id for row, *_ in rows], now)
     local = now.astimezone(books.timezone)
-    for row, cost in rows:
+    for row, cost, product_type in rows:
         variant_id = row.catalog_variant_id
         history, memory = past.get(row.id, []), sales.get(variant_id, NOTHING)
         others = [(ask, at) for other, ask, at in own.get(variant_id, []) if other != row.id]
@@ -170,7 +170,7 @@ def facts(
         yield (
             row,
             pricing.PricingInput(
-                fees=fees,
+                fees=book.schedule(product_type, now.date()),
                 now=now,
                 ask=row.ask_price,
                 cost=cost if row.item_id is not None else row.buy_price,

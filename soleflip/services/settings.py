@@ -1,4 +1,4 @@
-"""The operator's stored settings, typed: fees, VAT, thresholds, guard rails, strategy."""
+"""The operator's stored settings, typed: VAT, thresholds, guard rails, strategy; fees have a book of their own."""
 
 from __future__ import annotations
 
@@ -14,45 +14,8 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.backups import KeepingPlan
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.fee_tables import minimum_fee, published
-from soleflip.domain.fees import FeeSchedule
-from soleflip.domain.money import cents_up
 from soleflip.domain.pricing import GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
-
-
-@dataclass(frozen=True, slots=True)
-class FeeSettings:
-    """What StockX charges us, for estimates: fractions, and amounts in `currency` (FACTS.md section 8).
-
-    `level` 1 to 5 takes what StockX publishes for that seller level, less `bonus_rate` where there are bonuses;
-    0 takes `transaction_rate`, `minimum_fee` and `processing_rate` as they are.
-    """
-
-    currency: str = "EUR"
-    level: int = 0
-    bonus_rate: Decimal = Decimal("0")
-    transaction_rate: Decimal = Decimal("0.09")
-    minimum_fee: Decimal = Decimal("5.00")
-    processing_rate: Decimal = Decimal("0.03")
-    shipping: Decimal = Decimal("4.50")
-
-    def in_currency(self, currency: str) -> FeeSettings:
-        """Return the defaults for books in a currency: its published minimum fee, and shipping in proportion to it."""
-        smallest = minimum_fee(currency, date.max)
-        if currency == self.currency or not smallest:
-            return replace(self, currency=currency)
-        shipping = cents_up(self.shipping * smallest / self.minimum_fee)
-        return replace(self, currency=currency, minimum_fee=smallest, shipping=shipping)
-
-    def schedule(self, day: date | None = None) -> FeeSchedule:
-        """Return the schedule that the fee arithmetic takes, as it held on a day; without one, the newest."""
-        if self.level:
-            found = published(
-                day or date.max, self.currency, self.level, bonus_rate=self.bonus_rate, shipping=self.shipping
-            )
-            return found if found.minimum_fee else replace(found, minimum_fee=self.minimum_fee)
-        return FeeSchedule(self.currency, self.transaction_rate, self.minimum_fee, self.processing_rate, self.shipping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +28,11 @@ class VatSettings:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What counts as an opportunity: amounts in the books' currency, percentages, ages in hours."""
+    """What counts as an opportunity: amounts in the books' currency, percentages, ages in hours.
+
+    `failure_rate` is the share of sales that come back, each at `failure_cost`; `unshipped_rate` is the share that we
+    fail to ship, each at StockX's penalty of the day.
+    """
 
     min_profit: Decimal = Decimal("5.00")
     min_roi: Decimal = Decimal("5")
@@ -74,6 +41,7 @@ class Thresholds:
     default_delivery: Decimal = Decimal("0.00")
     failure_rate: Decimal = Decimal("0.02")
     failure_cost: Decimal = Decimal("15.00")
+    unshipped_rate: Decimal = Decimal("0.005")
     reopen_percent: Decimal = Decimal("5")
 
 
@@ -111,7 +79,6 @@ class BackupSettings:
 
 
 GROUPS: dict[str, type[Any]] = {
-    "fees": FeeSettings,
     "vat": VatSettings,
     "thresholds": Thresholds,
     "pricing": PricingSettings,
@@ -119,16 +86,14 @@ GROUPS: dict[str, type[Any]] = {
     "backups": BackupSettings,
 }
 _KEPT = "settings"
-Group = TypeVar("Group", FeeSettings, VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings)
+Shape = TypeVar("Shape")
+Group = TypeVar("Group", VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings)
 
 
 def load(session: Session, group: type[Group]) -> Group:
-    """Return one group of settings: the stored values over the defaults, which are in the books' currency."""
+    """Return one group of settings: the stored values over the defaults."""
     key = next(name for name, cls in GROUPS.items() if cls is group)
-    base = group()
-    if isinstance(base, FeeSettings):
-        base = base.in_currency(session.info.get("currency") or base.currency)
-    return _merge(base, stored(session).get(key, {}))
+    return merged(group(), stored(session).get(key, {}))
 
 
 def load_guards(session: Session) -> GuardSettings:
@@ -158,7 +123,7 @@ def forget(session: Session) -> None:
 def save_guards(session: Session, values: dict[str, Any], *, actor: str) -> GuardSettings:
     """Store the default guard rails; raises InvalidInput with the field."""
     guards = read_settings(GuardSettings, values)
-    _store(session, "guards", written(load_guards(session)), written(guards), actor)
+    store(session, "guards", written(load_guards(session)), written(guards), actor)
     return guards
 
 
@@ -166,20 +131,17 @@ def save(session: Session, group: type[Group], values: dict[str, Any], *, actor:
     """Store changed values of a group and write the audit entry; raises InvalidInput with the field."""
     key = next(name for name, cls in GROUPS.items() if cls is group)
     before = load(session, group)
-    after = _merge(before, values)
-    if isinstance(after, FeeSettings):
-        after.schedule()  # refuses a level that there is not
-        if len(after.currency) != 3 or not after.currency.isalpha() or not after.currency.isupper():
-            raise InvalidInput(f"{after.currency[:20]!r} is no currency code like EUR.", field="currency")
-    _store(session, key, _plain(before), _plain(after), actor)
+    after = merged(before, values)
+    store(session, key, plain(before), plain(after), actor)
     return after
 
 
-def _plain(group: Any) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(group).items()}
+def plain(group: Any) -> dict[str, Any]:
+    """Return a group's values as JSON keeps them: decimals and days as text."""
+    return {name: str(value) if isinstance(value, Decimal | date) else value for name, value in asdict(group).items()}
 
 
-def _store(session: Session, key: str, before: dict[str, Any], after: dict[str, Any], actor: str) -> None:
+def store(session: Session, key: str, before: dict[str, Any], after: dict[str, Any], actor: str) -> None:
     """Write a group and its audit entry."""
     statement = insert(Setting).values(key=key, value=after)
     session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": after}))
@@ -188,19 +150,22 @@ def _store(session: Session, key: str, before: dict[str, Any], after: dict[str, 
     session.flush()
 
 
-def _merge(base: Group, values: dict[str, Any]) -> Group:
-    """Return `base` with the known fields of `values` in it, each turned into the field's type."""
+def merged(base: Shape, values: Mapping[str, Any]) -> Shape:
+    """Return `base` with the known fields of `values` in it, each turned into the field's type; raises InvalidInput."""
     hints = get_type_hints(type(base))
+    typed: Any = base
     changes: dict[str, Any] = {}
-    for field in fields(base):
+    for field in fields(typed):
         if field.name not in values or values[field.name] is None:
             continue
-        kind = hints[field.name]
+        kind, given = hints[field.name], str(values[field.name]).strip()
         try:
-            value = kind(str(values[field.name]).strip())
+            value: Any = date.fromisoformat(given) if kind is date else kind(given)
         except (InvalidOperation, ValueError) as error:
-            raise InvalidInput(f"{values[field.name]!r} is not a number.", field=field.name) from error
-        if kind is not str and (value < 0 or (kind is Decimal and not value.is_finite())):
+            what = "day like 2026-03-01" if kind is date else "number"
+            raise InvalidInput(f"{given[:40]!r} is not a {what}.", field=field.name) from error
+        if kind in (int, Decimal) and (value < 0 or (kind is Decimal and not value.is_finite())):
             raise InvalidInput("This can't be negative.", field=field.name)
         changes[field.name] = value
-    return replace(base, **changes)
+    changed: Shape = replace(typed, **changes)
+    return changed

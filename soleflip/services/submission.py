@@ -18,7 +18,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.errors import InvalidInput, Refused, RetryLater
 from soleflip.models import StockxBatch, StockxListing
@@ -107,6 +107,7 @@ def _claim(work: Work, size: int) -> Claim | None:
         rows = session.scalars(
             select(StockxListing)
             .where(StockxListing.run_id == work.run_id, StockxListing.status == "pending")
+            .options(selectinload(StockxListing.product))
             .order_by(StockxListing.created_at, StockxListing.id)
             .limit(size)
             .with_for_update(skip_locked=True)
@@ -133,7 +134,7 @@ def _claim(work: Work, size: int) -> Claim | None:
 def _item(session: Session, row: StockxListing, work: Work, now: datetime, rulebook: Rulebook) -> CreateItem | None:
     """Return what is sent for a row; a row that the gate refuses fails with the gate's sentence."""
     try:
-        amount = listings.outgoing_ask(session, row, row.ask_price, rulebook)
+        amount = listings.outgoing_ask(session, row, row.ask_price, now, rulebook)
         return CreateItem(
             variant_id=row.variant_id or "",
             amount=amount,

@@ -15,9 +15,8 @@ from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import HUNDRED, whole_up
 from soleflip.models import Item, Run, RunLine, StockxListing
-from soleflip.services import changes, listings, pricing_rules, runs, settings, stock, submission
+from soleflip.services import changes, listings, pricing_rules, runs, stock, submission
 from soleflip.services.changes import Asked, Wish
-from soleflip.services.settings import FeeSettings
 
 MOST = 5000
 PRICE_MODES = {
@@ -122,7 +121,7 @@ def decide_review(session: Session, listing_id: UUID, decision: str, *, actor: s
     return run
 
 
-def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> Item:
+def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str, now: datetime) -> Item:
     """Change what a pair cost, in its currency, and with it the floor and the expected profit of its live listing."""
     item = stock.edit_cost(session, item_id, cost, actor=actor)
     listing = session.scalar(
@@ -131,7 +130,7 @@ def edit_cost(session: Session, item_id: UUID, cost: Decimal, *, actor: str) -> 
         .with_for_update()
     )
     if listing is not None:
-        fees = settings.load(session, FeeSettings).schedule()
+        fees = listings.fees_of(session, listing, now)
         listing.buy_price = cost
         listing.floor_price = listings.floor_of(cost, fees, pricing_rules.guards_of(session, listing))
         listings.price_listing(listing, listing.ask_price, fees)

@@ -39,7 +39,7 @@ def edit(item_id: UUID) -> Response:
     try:
         cost = _amount(request.form.get("cost", ""))
         if cost is not None and cost != stock.get(g.session, item_id).cost:
-            wishes.edit_cost(g.session, item_id, cost, actor=actor())
+            wishes.edit_cost(g.session, item_id, cost, actor=actor(), now=now())
         stock.edit_purchase(
             g.session,
             item_id,

@@ -10,12 +10,12 @@ from flask import Blueprint, Response, abort, flash, g, make_response, redirect,
 from flask_login import current_user
 
 from soleflip.domain.errors import InvalidInput, SoleFlipError
-from soleflip.services import connection, settings
+from soleflip.services import connection, fees, settings
 from soleflip.stockx import make_pkce
 from soleflip.web.forms import settings_fields
 from soleflip.web.htmx import go, page
 from soleflip.web.settings_texts import TITLES
-from soleflip.web.unit import actor, runtime
+from soleflip.web.unit import actor, now, runtime
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -102,5 +102,6 @@ def _page(
         mine = wrong is not None and wrong[0] == name
         groups[name] = settings_fields(name, stored, typed if mine else None, wrong[1] if wrong and mine else None)
     account = connection.account(g.session, sandbox=runtime().settings.sandbox)
-    view: dict[str, Any] = {"groups": groups, "titles": TITLES, "account": account}
+    today = fees.book(g.session).schedule(None, now().date())
+    view: dict[str, Any] = {"groups": groups, "titles": TITLES, "account": account, "fees": today}
     return page("settings/page.html", "settings/_groups.html", status=status, **view)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from soleflip.config import CURRENCIES
+from soleflip.domain.fee_tables import CATEGORIES
 from soleflip.domain.pricing import STRATEGIES
 
 REPRICING = (("send", "Sends new prices by itself"), ("propose", "Proposes them and waits for my word"))
@@ -12,16 +13,19 @@ REPRICING = (("send", "Sends new prices by itself"), ("propose", "Proposes them 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """How one setting is shown; `unit` is %, fraction, money, a span of time or empty; `choices` make it a list."""
+    """How one setting is shown; `unit` is %, fraction, money, a span of time or empty; `choices` make it a list.
+
+    `kind` is the input's type in HTML.
+    """
 
     label: str
     help: str = ""
     unit: str = ""
     choices: tuple[tuple[str, str], ...] = ()
+    kind: str = "text"
 
 
 TITLES: dict[str, tuple[str, str]] = {
-    "fees": ("StockX fees", "For estimates before a sale; after it, what StockX really paid counts."),
     "vat": ("VAT", "How your sales are taxed; it changes what a pair costs you and what stays."),
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
@@ -30,7 +34,9 @@ TITLES: dict[str, tuple[str, str]] = {
 }
 
 TEXTS: dict[str, dict[str, Text]] = {
-    "fees": {
+    "figures": {
+        "valid_from": Text("Valid from", "Estimates of days before it stay as they are.", kind="date"),
+        "category": Text("Category", "Chosen by StockX's product type.", choices=tuple(CATEGORIES.items())),
         "currency": Text(
             "Currency of the amounts", "The currency you list in.", choices=tuple((code, code) for code in CURRENCIES)
         ),
@@ -41,9 +47,20 @@ TEXTS: dict[str, dict[str, Text]] = {
         ),
         "bonus_rate": Text("Bonuses", "Performance bonuses off the fee, from level 3: 0.01 is 1 %.", "fraction"),
         "transaction_rate": Text("Transaction fee", "Your seller level's fee: 0.09 is 9 %.", "fraction"),
-        "minimum_fee": Text("Smallest transaction fee", "What StockX takes at least per sale.", "money"),
+        "minimum_fee": Text("Smallest transaction fee", "What StockX takes at least per sale."),
         "processing_rate": Text("Payment processing", "0.03 is 3 % of the sale price.", "fraction"),
-        "shipping": Text("Shipping", "What StockX takes off a payout for the way to it.", "money"),
+        "shipping": Text("Shipping", "What StockX takes off a payout for the way to it."),
+    },
+    "penalties": {
+        "valid_from": Text("Valid from", "Expected costs of days before it stay as they are.", kind="date"),
+        "rate": Text("Share of the price", "0.15 is 15 %.", "fraction"),
+        "minimum": Text("At least", "In the currency of the fees."),
+    },
+    "levels": {
+        "valid_from": Text("Valid from", "Estimates of days before it stay as they are.", kind="date"),
+        **{f"rate_{n}": Text(f"Fee at level {n}", "0.09 is 9 %." if n == 1 else "", "fraction") for n in range(1, 6)},
+        **{f"sales_{n}": Text(f"Sales for level {n}", "In a quarter." if n == 2 else "") for n in range(2, 6)},
+        **{f"usd_{n}": Text(f"Turnover for level {n}, USD", "Or so much." if n == 2 else "") for n in range(2, 6)},
     },
     "vat": {
         "treatment": Text(
@@ -64,8 +81,11 @@ TEXTS: dict[str, dict[str, Text]] = {
         "max_quote_age_hours": Text("StockX price at most this old", "Older ones don't count.", "hours"),
         "max_offer_age_hours": Text("Shop price at most this old", "Older ones don't count.", "hours"),
         "default_delivery": Text("Delivery from the shop", "Where the feed says nothing.", "money"),
-        "failure_rate": Text("Sales that fail", "Their share of all sales: 0.02 is 2 %.", "fraction"),
-        "failure_cost": Text("Cost of a failed sale", "Postage, penalty and work.", "money"),
+        "failure_rate": Text("Sales that come back", "Their share of all sales: 0.02 is 2 %.", "fraction"),
+        "failure_cost": Text("Cost of one that comes back", "Postage and work.", "money"),
+        "unshipped_rate": Text(
+            "Sales you fail to ship", "Their share: 0.005 is 0.5 %. Each costs the penalty under Fees.", "fraction"
+        ),
         "reopen_percent": Text("Dismissed comes back", "When the shop's price moves by this much.", "%"),
     },
     "feeds": {

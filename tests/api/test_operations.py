@@ -138,6 +138,9 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "resume_everything", "", {"json": {"go_on": True}}
     yield "show_settings", "", {}
     yield "save_settings", "vat", {"json": {"values": {"rate": "20"}}}
+    yield "show_fees", "?day=2026-03-01", {}
+    yield "enter_fees", "penalties", {"json": {"values": {"valid_from": "2026-03-01", "rate": "0.2"}}}
+    yield "remove_fees", "penalties/remove", {"json": {"valid_from": "2026-03-01"}}
     yield "show_account", "", {}
     yield "list_audit", "?act=stop", {}
     yield "search_everything", "?q=AB1234", {}

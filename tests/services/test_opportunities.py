@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity
 from soleflip.services import evaluation, feeds, opportunities, settings
+from soleflip.services import fees as figures
 from soleflip.services.opportunities import OpportunityFilter, Purchase
 from soleflip.services.opportunity_filter import SORTS
 from soleflip.services.settings import Thresholds, VatSettings
@@ -75,9 +76,11 @@ def test_net_profit_by_vat_treatment(session: Session, feed: Path, treatment: st
     feeds.import_file(session, feed, now=NOW)
     session.execute(update(MarketPrice).values(price=Decimal(100), delivery=Decimal("4.95")))
     fees = {"transaction_rate": "0.09", "processing_rate": "0.03", "minimum_fee": "5", "shipping": "4.50"}
-    settings.save(session, settings.FeeSettings, fees, actor="test")
+    figures.enter(session, "figures", {**fees, "valid_from": "2026-01-01"}, actor="test", now=NOW)
     settings.save(session, VatSettings, {"treatment": treatment, "rate": "19"}, actor="test")
-    settings.save(session, Thresholds, {"failure_rate": "0.02", "failure_cost": "15"}, actor="test")
+    settings.save(
+        session, Thresholds, {"failure_rate": "0.02", "failure_cost": "15", "unshipped_rate": "0"}, actor="test"
+    )
     make_market(session, NOW)
     found = _one(session)
     assert (found.ask, found.payout) == (Decimal(149), Decimal("126.62"))

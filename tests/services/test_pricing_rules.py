@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
@@ -12,6 +13,8 @@ from soleflip.domain.errors import InvalidInput, Refused
 from soleflip.models import Brand, Item, Product, StockxListing, Variant
 from soleflip.services import listings, pricing_rules, settings
 from soleflip.services.settings import PricingSettings
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def listing(session: Session, brand: str = "Nike", cost: int = 100) -> StockxListing:
@@ -40,23 +43,23 @@ def listing(session: Session, brand: str = "Nike", cost: int = 100) -> StockxLis
 def test_the_floor_at_the_gate_is_the_one_of_the_strongest_rule(session: Session) -> None:
     row, other = listing(session), listing(session, "Puma")
     settings.save_guards(session, {"min_profit": "0"}, actor="test")
-    plain = listings.outgoing_ask(session, row, Decimal(200)), row.floor_price
+    plain = listings.outgoing_ask(session, row, Decimal(200), NOW), row.floor_price
     brand = pricing_rules.add(session, "brand", "nike", actor="test")
     pricing_rules.save_guards(session, brand.id, {"min_profit": "60"}, actor="test")
     with pytest.raises(Refused):
-        listings.outgoing_ask(session, row, plain[1] or Decimal(0))
-    assert listings.outgoing_ask(session, other, plain[1] or Decimal(0)) == other.floor_price == plain[1]
+        listings.outgoing_ask(session, row, plain[1] or Decimal(0), NOW)
+    assert listings.outgoing_ask(session, other, plain[1] or Decimal(0), NOW) == other.floor_price == plain[1]
     by_brand = row.floor_price
     pricing_rules.tag(session, [row.id], "Outlet ", actor="test")
     tag = pricing_rules.add(session, "tag", "outlet", actor="test")
     pricing_rules.save_guards(session, tag.id, {"min_profit": "10"}, actor="test")
-    listings.outgoing_ask(session, row, Decimal(300))
+    listings.outgoing_ask(session, row, Decimal(300), NOW)
     assert row.floor_price is not None
     assert by_brand is not None
     assert plain[1] is not None
     assert plain[1] < row.floor_price < by_brand
     pricing_rules.save_listing_guards(session, row, {"min_profit": "90", "min_roi": ""}, actor="test")
-    listings.outgoing_ask(session, row, Decimal(300))
+    listings.outgoing_ask(session, row, Decimal(300), NOW)
     assert row.floor_price > by_brand
     assert row.guards == {"min_profit": "90"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.services import settings
-from soleflip.services.settings import FeeSettings
+from soleflip.services import fees
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -20,19 +22,19 @@ def test_without_a_word_of_the_operator_fees_are_in_the_books_currency(
     session: Session, currency: str, minimum: str, shipping: str
 ) -> None:
     session.info["currency"] = currency
-    fees = settings.load(session, FeeSettings)
-    assert (fees.currency, fees.minimum_fee, fees.shipping) == (currency, Decimal(minimum), Decimal(shipping))
-    settings.save(session, FeeSettings, {"currency": "GBP", "minimum_fee": "6"}, actor="test")
-    assert settings.load(session, FeeSettings).currency == "GBP"
+    found = fees.book(session).schedule(None, NOW.date())
+    assert (found.currency, found.minimum_fee, found.shipping) == (currency, Decimal(minimum), Decimal(shipping))
+    fees.enter(session, "figures", {"currency": "GBP", "minimum_fee": "6"}, actor="test", now=NOW)
+    assert fees.currency(session, NOW) == "GBP"
 
 
 @pytest.mark.parametrize("currency", ["eur", "EURO", "E1R", ""])
 def test_a_currency_that_is_none_is_refused(session: Session, currency: str) -> None:
     with pytest.raises(InvalidInput, match="no currency code"):
-        settings.save(session, FeeSettings, {"currency": currency}, actor="test")
+        fees.enter(session, "figures", {"currency": currency}, actor="test", now=NOW)
 
 
 def test_the_app_tells_its_sessions_the_books_currency(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.config, "BOOKS_CURRENCY", "USD")
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
-        assert settings.load(session, FeeSettings).currency == "USD"
+        assert fees.currency(session, NOW) == "USD"

@@ -9,24 +9,24 @@ from urllib.parse import parse_qs, urlsplit
 from soleflip.models import AuditEntry, StockxConnection
 from soleflip.services import settings
 from soleflip.services.connection import DatabaseTokens
-from soleflip.services.settings import FeeSettings
+from soleflip.services.settings import VatSettings
 from soleflip.stockx import StoredTokens
 from tests.web.conftest import EMAIL, post
 
 
 def test_a_group_is_stored_with_an_audit_entry(app, browser):
-    answer = post(browser, "/settings/fees", currency="EUR", shipping="6.10", transaction_rate="0.08")
+    answer = post(browser, "/settings/vat", treatment="none", rate="20")
     assert answer.status_code == 303
     assert "Saved." in browser.get("/settings").text
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
-        assert settings.load(session, FeeSettings).shipping == Decimal("6.10")
+        assert settings.load(session, VatSettings).rate == Decimal(20)
         entry = session.query(AuditEntry).filter_by(act="settings").one()
     assert entry.actor == EMAIL["operator"]
-    assert (entry.before["shipping"], entry.after["shipping"]) == ("4.50", "6.10")
+    assert (entry.before["rate"], entry.after["rate"]) == ("19", "20")
 
 
 def test_a_value_that_makes_no_sense_is_refused_at_its_field_and_nothing_typed_is_lost(browser):
-    answer = post(browser, "/settings/fees", currency="EUR", shipping="six", minimum_fee="7.77")
+    answer = post(browser, "/settings/thresholds", min_profit="six", min_roi="7.77")
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text
     assert "is not a number" in answer.text
