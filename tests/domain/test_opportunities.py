@@ -101,7 +101,7 @@ def test_the_profit_shown_is_what_a_sale_at_that_price_books(price: Decimal, ask
     chosen = terms(failure_rate=D("0.02"), failure_cost=D(15))
     cost = cost_of(price, None, chosen)
     sale = sale_of(D(ask), cost.total, chosen)
-    assert sale.profit + chosen.failure_allowance == estimate_payout(D(ask), FEES).payout - cost.total
+    assert sale.profit + chosen.failure_allowance(D(ask)) == estimate_payout(D(ask), FEES).payout - cost.total
 
 
 @given(st.integers(20, 1000), st.sampled_from(TREATMENTS))
