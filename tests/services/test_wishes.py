@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
@@ -43,7 +44,7 @@ def test_nonsense_is_refused(mode, value):
 
 def test_a_new_cost_moves_the_floor_and_the_profit_of_the_live_listing(session):
     listing = make_listing(session, uuid4().hex, cost="20.00", ask="100")
-    wishes.edit_cost(session, listing.item_id, Decimal("60.00"), actor="test")
+    wishes.edit_cost(session, listing.item_id, Decimal("60.00"), actor="test", now=datetime(2026, 3, 2, tzinfo=UTC))
     assert listing.buy_price == Decimal("60.00")
     assert listing.floor_price is not None
     assert listing.floor_price > 60
