@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, update
@@ -14,7 +15,7 @@ from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
 from soleflip.services import runs, settings, strategy_performance
 from soleflip.services.asks import AskRow, Preview
 from soleflip.services.settings import PricingSettings
-from soleflip.services.stock import TO_BUY
+from soleflip.services.stock import yet_to_buy
 from soleflip.services.strategy_performance import Experiment
 
 
@@ -63,25 +64,17 @@ def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, list[UUI
     if taken:
         ids = [item_id for (item_id,) in taken.values()]
         session.execute(update(Item).where(Item.id.in_(ids)).values(state="reserved"))
-    new = {row.source: [uuid4() for _ in range(row.quantity)] for row in rows if row.item_id is None}
-    made = [
-        {
-            "id": item_id,
-            "product_id": row.product.id,
-            "variant_id": row.variant.id,
-            "state": "reserved",
-            "cost": row.cost,
-            "currency": row.currency,
-            "opportunity_id": row.opportunity_id,
-            "note": TO_BUY,
-            "is_awaited": True,
-        }
-        for row in rows
-        for item_id in new.get(row.source, ())
-    ]
+    made: list[dict[str, Any]] = []
+    for row in (row for row in rows if row.item_id is None):
+        new = [
+            yet_to_buy(row.variant, row.cost, row.currency, state="reserved", opportunity_id=row.opportunity_id)
+            for _ in range(row.quantity)
+        ]
+        taken[row.source] = [each["id"] for each in new]
+        made += new
     if made:
         session.execute(insert(Item), made)
-    return {**taken, **new}
+    return taken
 
 
 def _dealt(listing: dict[str, object], trial: Experiment | None, *, by_rules: bool) -> dict[str, object]:

@@ -78,16 +78,24 @@ class BackupSettings:
         return KeepingPlan(self.daily, self.weekly, self.monthly)
 
 
+@dataclass(frozen=True, slots=True)
+class AutomationSettings:
+    """What all rules of automation together may do: money per operator's day, in the books' currency."""
+
+    money_per_day: Decimal = Decimal("1000.00")
+
+
 GROUPS: dict[str, type[Any]] = {
     "vat": VatSettings,
     "thresholds": Thresholds,
     "pricing": PricingSettings,
     "feeds": FeedSettings,
     "backups": BackupSettings,
+    "automation": AutomationSettings,
 }
 _KEPT = "settings"
 Shape = TypeVar("Shape")
-Group = TypeVar("Group", VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings)
+Group = TypeVar("Group", VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings, AutomationSettings)
 
 
 def load(session: Session, group: type[Group]) -> Group:

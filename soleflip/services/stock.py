@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -63,6 +63,23 @@ def create_items(
     session.add_all(made)
     session.flush()
     return [*items, *made]
+
+
+def yet_to_buy(
+    variant: Variant, cost: Decimal | None, currency: str, *, state: str, opportunity_id: UUID | None
+) -> dict[str, Any]:
+    """Return the columns of a pair that is committed to, but that the operator has still to buy at the shop."""
+    return {
+        "id": uuid4(),
+        "product_id": variant.product_id,
+        "variant_id": variant.id,
+        "state": state,
+        "cost": cost,
+        "currency": currency,
+        "opportunity_id": opportunity_id,
+        "note": TO_BUY,
+        "is_awaited": True,
+    }
 
 
 def _item(variant: Variant, buying: Buying, state: str, purchase: Purchase, opportunity_id: UUID | None) -> Item:

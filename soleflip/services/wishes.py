@@ -71,12 +71,14 @@ def change_prices(
     return _order(session, wanted, actor=actor, now=now)
 
 
-def change_state(session: Session, listing_ids: Sequence[UUID], kind: str, *, actor: str, now: datetime) -> Ordered:
+def change_state(
+    session: Session, listing_ids: Sequence[UUID], kind: str, *, actor: str, now: datetime, sentence: str = "By hand."
+) -> Ordered:
     """Ask to activate (also expired ones), deactivate or delete listings; raises Conflict when none may change."""
     _check_count(listing_ids)
     if kind not in ("activate", "deactivate", "delete"):
         raise InvalidInput("Choose what is to be done with the selected listings.")
-    return _order(session, [Wish(key, kind, sentence="By hand.") for key in listing_ids], actor=actor, now=now)
+    return _order(session, [Wish(key, kind, sentence=sentence) for key in listing_ids], actor=actor, now=now)
 
 
 def relist_expired(session: Session, *, actor: str, now: datetime) -> Ordered:

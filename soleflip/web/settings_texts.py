@@ -31,6 +31,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
     "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
     "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
+    "automation": ("Automation", "What all rules together may do; each rule has limits of its own beside these."),
 }
 
 TEXTS: dict[str, dict[str, Text]] = {
@@ -99,6 +100,9 @@ TEXTS: dict[str, dict[str, Text]] = {
         "daily": Text("One a day, of the last", "0 keeps none of them.", "days"),
         "weekly": Text("One a week, of the last", "", "weeks"),
         "monthly": Text("One a month, of the last", "", "months"),
+    },
+    "automation": {
+        "money_per_day": Text("Money a day", "All purchases that rules decide on one day, together.", "money"),
     },
     "pricing": {
         "strategy": Text(
