@@ -92,7 +92,7 @@ def propose(session: Session, now: datetime, *, run_id: UUID | None = None, rule
 
     What it decided before at the same price, and what another rule has under way, it does not decide again.
     """
-    query = select(Rule).where(Rule.is_enabled).order_by(Rule.created_at, Rule.id)
+    query = select(Rule).where(Rule.is_enabled).order_by(Rule.created_at, Rule.name)
     if rule_id is not None:
         query = query.where(Rule.id == rule_id)
     return sum(_propose(session, rule, now, run_id) for rule in session.scalars(query).all())

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
@@ -22,7 +22,17 @@ from soleflip.domain.automation import (
     judge,
 )
 from soleflip.domain.money import cents
-from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity, PastSale, Product, StockxListing, Variant
+from soleflip.models import (
+    Item,
+    LatestQuote,
+    ListingChange,
+    MarketPrice,
+    Opportunity,
+    PastSale,
+    Product,
+    StockxListing,
+    Variant,
+)
 from soleflip.services import opportunities
 from soleflip.services.opportunity_filter import OpportunityFilter
 
@@ -56,7 +66,7 @@ class Seen:
     def inputs(self) -> dict[str, str | None]:
         """What the decision rests on, as plain texts, to be kept with it."""
         values = {name: getattr(self.facts, name, None) for name in KEPT}
-        return {name: str(value) for name, value in values.items() if value is not None}
+        return {name: _text(value) for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +138,17 @@ def _offer(row: Any, held: Mapping[UUID, int], pace: Mapping[UUID, Decimal]) -> 
         stock=found.stock,
         currency=found.currency,
     )
-    basis = f"{offer.price} {offer.currency}"
+    basis = f"{_text(offer.price)} {offer.currency}"
     return Seen(found.id, product_id, found.variant_id, title, size, facts, basis, found.cost, found.stock)
 
 
 def _listings(session: Session, wanted: ListingConditions, now: datetime, only: Set[UUID] | None) -> list[Seen]:
     listed_at = func.coalesce(StockxListing.listed_at, StockxListing.created_at)
+    leaving = exists().where(
+        ListingChange.listing_id == StockxListing.id,
+        ListingChange.kind == "delete",
+        ListingChange.state.in_(("waiting", "sending")),
+    )
     query = (
         select(StockxListing, LatestQuote, Product.title, Product.brand_id, Variant.size, Variant.sizes)
         .join(Product, Product.id == StockxListing.product_id)
@@ -143,7 +158,7 @@ def _listings(session: Session, wanted: ListingConditions, now: datetime, only: 
             (LatestQuote.variant_id == StockxListing.catalog_variant_id)
             & (LatestQuote.currency == StockxListing.currency),
         )
-        .where(StockxListing.status == "active")
+        .where(StockxListing.status == "active", ~leaving)
         .order_by(listed_at, StockxListing.id)
         .limit(MOST)
     )
@@ -171,9 +186,13 @@ def _ask(row: Any) -> Seen:
         highest_bid=quote.highest_bid if quote else listing.current_highest_bid,
         currency=listing.currency,
     )
-    basis = f"{listing.ask_price} {listing.currency}"
+    basis = f"{_text(listing.ask_price)} {listing.currency}"
     variant_id = listing.catalog_variant_id
     return Seen(listing.id, listing.product_id, variant_id, title, size or "", facts, basis, None, None)
+
+
+def _text(value: object) -> str:
+    return str(cents(value) if isinstance(value, Decimal) else value)
 
 
 def labels(size: str, sizes: Mapping[str, Any]) -> frozenset[str]:

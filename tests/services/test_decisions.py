@@ -1,0 +1,166 @@
+"""Decisions of rules: what is proposed, that it waits, when it goes stale, and who may say yes or no."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.models import Alert, AuditEntry, Decision, Item, Opportunity
+from soleflip.services import automation_rules, decisions
+from tests.services.ruled import NOW, carry, decide, offer, rule, states
+
+
+def test_what_fits_waits_for_approval_with_its_reason_and_inputs(session: Session) -> None:
+    found = offer(session)
+    offer(session, profit="9")
+    made = rule(session)
+    assert len(decide(session)) == 1
+    decision = session.scalars(select(Decision)).one()
+    assert (decision.state, decision.subject_id, decision.rule_name) == ("waiting", found.id, made.name)
+    assert decision.sentence.startswith("Profit 40")
+    assert decision.detail["cost"] == "50.00"
+    assert decision.amount == Decimal(50)
+    assert session.scalars(select(Item)).all() == []
+    assert session.scalars(select(Alert.kind)).all() == ["decision"]
+
+
+def test_it_is_decided_once_at_one_price(session: Session) -> None:
+    found = offer(session)
+    rule(session)
+    assert len(decide(session)) == 1
+    assert decisions.propose(session, NOW) == 0
+    decisions.reject(session, None, actor="op", now=NOW)
+    assert decisions.propose(session, NOW) == 0
+    found.offer.price = Decimal(45)
+    session.flush()
+    assert decisions.propose(session, NOW) == 1
+
+
+def test_of_two_rules_the_older_one_decides(session: Session) -> None:
+    offer(session)
+    older = rule(session, name="A")
+    rule(session, "list", name="B")
+    rule(session, "alert", autopilot=True)
+    decide(session)
+    buying = session.scalars(select(Decision.rule_id).where(Decision.action != "alert")).all()
+    assert buying == [older.id]
+    assert len(states(session)) == 2
+
+
+def test_what_waits_ends_when_its_quote_or_its_price_moves(session: Session) -> None:
+    quote, price, gone, same = offer(session), offer(session), offer(session), offer(session)
+    rule(session)
+    assert len(decide(session)) == 4
+    quote.net_profit, quote.ask = Decimal(35), Decimal(110)
+    price.offer.price = Decimal(49)
+    gone.is_current = False
+    session.flush()
+    assert decisions.drop_stale(session, NOW) == 3
+    open_ = session.scalars(select(Decision).where(Decision.state == "waiting")).all()
+    assert [each.subject_id for each in open_] == [same.id]
+    whys = session.scalars(select(Decision.outcome).where(Decision.state == "expired")).all()
+    assert {why.split()[0] for why in whys if why} == {"The", "It"}
+    assert decisions.propose(session, NOW) == 2
+
+
+def test_nobody_answers_for_a_week(session: Session) -> None:
+    offer(session, now=NOW + timedelta(days=8))
+    rule(session)
+    decide(session)
+    assert decisions.drop_stale(session, NOW + timedelta(days=8)) == 1
+
+
+def test_some_are_approved_and_some_rejected_each_once(session: Session) -> None:
+    for _ in range(3):
+        offer(session)
+    rule(session)
+    first, second, third = decide(session)
+    decisions.approve(session, [first], actor="op", now=NOW)
+    decisions.reject(session, [second], actor="op", now=NOW)
+    with pytest.raises(Conflict):
+        decisions.approve(session, [first, second], actor="op", now=NOW)
+    assert states(session) == ["approved", "rejected", "waiting"]
+    assert decisions.approve(session, None, actor="op", now=NOW) == [third]
+    acts = session.scalars(select(AuditEntry.act).where(AuditEntry.actor == "op")).all()
+    assert acts == ["approve decisions", "reject decisions", "approve decisions"]
+
+
+def test_an_approved_purchase_makes_pairs_to_order_at_the_offers_price(session: Session) -> None:
+    found = offer(session, stock=2)
+    rule(session, settings={"pairs": 3})
+    decisions.approve(session, decide(session), actor="op", now=NOW)
+    assert carry(session).done == 1
+    items = session.scalars(select(Item)).all()
+    assert [(item.state, item.cost, item.note, item.opportunity_id) for item in items] == [
+        ("ordered", Decimal("50.00"), "to buy", found.id)
+    ] * 2
+    assert session.get_one(Opportunity, found.id).state == "acted"
+    assert carry(session).done == 0
+    assert len(session.scalars(select(Item)).all()) == 2
+
+
+def test_an_opportunity_acted_on_by_hand_in_between_is_not_bought_again(session: Session) -> None:
+    found = offer(session)
+    rule(session)
+    decisions.approve(session, decide(session), actor="op", now=NOW)
+    found.state = "acted"
+    session.flush()
+    assert carry(session).expired == 1
+    assert session.scalars(select(Item)).all() == []
+
+
+def test_a_changed_or_switched_off_rule_takes_back_what_nobody_carried_out(session: Session) -> None:
+    offer(session)
+    made = rule(session)
+    decide(session)
+    automation_rules.switch(session, made.id, enabled=False, autopilot=False, actor="op")
+    assert states(session) == ["expired"]
+    assert decisions.propose(session, NOW) == 0
+    automation_rules.switch(session, made.id, enabled=True, autopilot=True, actor="op")
+    decide(session)
+    assert states(session) == ["approved", "expired"]
+    changed = automation_rules.read(made)
+    automation_rules.save(session, made.id, "Another name", changed, autopilot=True, actor="op")
+    assert states(session) == ["expired", "expired"]
+
+
+def test_a_removed_rule_leaves_its_decisions(session: Session) -> None:
+    offer(session)
+    made = rule(session, name="Bargains", autopilot=True)
+    decide(session)
+    carry(session)
+    automation_rules.remove(session, made.id, actor="op")
+    session.expire_all()
+    decision = session.scalars(select(Decision)).one()
+    assert (decision.state, decision.rule_id, decision.rule_name) == ("done", None, "Bargains")
+    found = decisions.queue(session, state=None)
+    assert [(entry.title, entry.size) for entry in found.entries] == [("Gel One", "9")]
+
+
+def test_two_rules_can_not_have_one_name(session: Session) -> None:
+    rule(session, name="Bargains")
+    with pytest.raises(InvalidInput, match="has this name") as caught:
+        rule(session, name=" bargains ")
+    assert caught.value.field == "name"
+
+
+def test_the_queue_pages_without_losing_or_repeating_one(session: Session) -> None:
+    for _ in range(7):
+        offer(session)
+    rule(session)
+    wanted = set(decide(session))
+    seen, cursor = [], None
+    while True:
+        page = decisions.queue(session, after=cursor, limit=3)
+        seen += [entry.decision.id for entry in page.entries]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert len(seen) == 7
+    assert set(seen) == wanted
+    assert page.counts == {"waiting": 7}
