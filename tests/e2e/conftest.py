@@ -21,6 +21,11 @@ from tests.e2e.furniture import EMAIL, PASSWORD, furnish
 
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 375, "height": 812}
+COUNT_CLICKS = """
+addEventListener("click", (event) => {
+  if (event.isTrusted) sessionStorage.clicks = 1 + Number(sessionStorage.clicks || 0);
+}, true);
+"""
 
 
 @dataclass
@@ -53,6 +58,15 @@ class Visitor:
         """By how many pixels the page can be scrolled to the side."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
+    @property
+    def clicks(self) -> int:
+        """How often a hand has clicked since `count_clicks`."""
+        return int(self.page.evaluate("Number(sessionStorage.clicks || 0)"))
+
+    def count_clicks(self) -> None:
+        """Count clicks from here on, over as many pages as they lead to."""
+        self.page.evaluate("sessionStorage.clicks = 0")
+
     def keep_picture(self, name: str) -> None:
         """Keep a screenshot as an artefact of the test run."""
         folder = PROJECT / "artefacts" / "screens"
@@ -70,6 +84,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         contexts.append(context)
         visitor = Visitor(context.new_page(), address)
         visitor.page.set_default_timeout(15_000)
+        visitor.page.add_init_script(COUNT_CLICKS)
         visitor.page.on("console", lambda said: _note(visitor, said))
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(f"error: {error}"))
         visitor.page.on("requestfailed", lambda request: _note_failed(visitor, request))

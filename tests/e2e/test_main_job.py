@@ -35,8 +35,9 @@ def import_feed(visitor: Visitor, feed: Path) -> None:
 
 
 def list_all(visitor: Visitor) -> int:
-    """List every opportunity that is shown, in three clicks; returns how many pairs were ordered."""
+    """List every opportunity that fits, in at most three clicks; returns how many pairs were ordered."""
     visitor.go("/opportunities")
+    visitor.count_clicks()
     every = visitor.page.get_by_role("button", name="List all that match")
     if every.count():
         every.click()
@@ -49,12 +50,42 @@ def list_all(visitor: Visitor) -> int:
     expect(visitor.page.get_by_text("Expected profit", exact=True)).to_be_visible()
     confirm.click()
     expect(visitor.page.get_by_text(re.compile(r"\d+ listed\."))).to_be_visible(timeout=LONG)
+    assert visitor.clicks <= 3
     return int(found[1].replace(",", ""))
 
 
 def skip_a_week(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Skip a week of sandbox time").click()
     expect(visitor.page.get_by_text("has passed in the sandbox")).to_be_visible()
+
+
+def print_a_label(visitor: Visitor) -> None:
+    """From the orders to the label of the next one to ship, in at most two clicks."""
+    labels = visitor.page.locator("#ship-queue").get_by_role("link", name="PDF")
+    for _ in range(10):
+        visitor.page.get_by_role("button", name="Skip a day of sandbox time").click()
+        expect(visitor.page.get_by_text("has passed in the sandbox")).to_be_visible()
+        visitor.page.get_by_role("button", name="Sync now").click()
+        expect(visitor.page.get_by_text(re.compile(r"\d+ orders seen"))).to_be_visible(timeout=LONG)
+        visitor.go("/orders")
+        if labels.count():
+            break
+    visitor.count_clicks()
+    with visitor.page.context.expect_event("response") as answer:
+        labels.first.click()
+    assert answer.value.url.endswith("/label.pdf")
+    assert answer.value.header_value("content-type") == "application/pdf"
+    assert visitor.clicks <= 2
+
+
+def download_the_tax_report(visitor: Visitor) -> None:
+    """From the dashboard to the file for the accountant, in at most three clicks."""
+    visitor.count_clicks()
+    visitor.page.locator(".sidebar").get_by_role("link", name="Tax report").click()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="XLSX").click()
+    assert download.value.path().read_bytes().startswith(b"PK")
+    assert visitor.clicks <= 3
 
 
 def _sales_in(visitor: Visitor, year: int, tmp_path: Path) -> int:
@@ -71,7 +102,8 @@ def _sales_in(visitor: Visitor, year: int, tmp_path: Path) -> int:
         return sum(row["Order"] != "" for row in csv.DictReader(stream))
 
 
-def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> None:
+def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> int:
+    """Import, list, reprice, ship, sell, report; returns how many pairs were ordered in three clicks."""
     import_feed(visitor, feed)
     number = list_all(visitor)
     assert number >= 50
@@ -84,6 +116,7 @@ def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> None:
     expect(visitor.page.get_by_text(re.compile(r"\d+ changed"))).to_be_visible(timeout=LONG)
 
     visitor.go("/orders")
+    print_a_label(visitor)
     for _ in range(3):
         skip_a_week(visitor)
     visitor.page.get_by_role("button", name="Sync now").click()
@@ -93,10 +126,13 @@ def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> None:
     expect(visitor.page.get_by_text("No profit yet")).to_have_count(0)
     expect(visitor.page.locator("canvas, svg.chart, .chart").first).to_be_visible()
 
+    download_the_tax_report(visitor)
+
     # Skipping weeks may have led into the next year.
     year = datetime.now(UTC).year
     assert sum(_sales_in(visitor, each, tmp_path) for each in (year, year + 1)) > 20
     assert visitor.complaints == []
+    return number
 
 
 def test_the_main_job_on_the_shipped_feed(visit: Callable[..., Visitor], stack: Stack, tmp_path: Path) -> None:
@@ -106,4 +142,4 @@ def test_the_main_job_on_the_shipped_feed(visit: Callable[..., Visitor], stack: 
 def test_the_main_job_on_a_real_feed(visit: Callable[..., Visitor], stack: Stack, shared: Path, tmp_path: Path) -> None:
     feed = shared / "data" / "awin-feed-sizeofficial-de.csv.gz"
     stack.flask("sandbox", "seed", "--feed", str(feed))
-    do_the_main_job(enter(visit, stack), feed, tmp_path)
+    assert do_the_main_job(enter(visit, stack), feed, tmp_path) >= 100
