@@ -92,14 +92,18 @@ def _public_address(parts: SplitResult, reach: Reach) -> str:
     except (OSError, UnicodeError):
         raise FeedError(f"There is no host {parts.hostname}.") from None
     addresses = [str(entry[4][0]) for entry in found]
-    for address in addresses:
-        plain = ipaddress.ip_address(address.partition("%")[0])
-        inner = getattr(plain, "ipv4_mapped", None) or plain
-        if not reach.allow_private and (not inner.is_global or inner.is_multicast):
-            raise FeedError(
-                f"{parts.hostname} is an address inside a private network, which is not allowed. Settings can allow it."
-            )
+    if not reach.allow_private and not all(map(is_public, addresses)):
+        raise FeedError(
+            f"{parts.hostname} is an address inside a private network, which is not allowed. Settings can allow it."
+        )
     return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the public network; raises ValueError for what is no address."""
+    plain = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(plain, "ipv4_mapped", None) or plain
+    return bool(inner.is_global and not inner.is_multicast)
 
 
 def _pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:

@@ -17,6 +17,8 @@ from soleflip.services import (
     backups,
     catalog,
     change_batches,
+    channels,
+    deliveries,
     feed_sources,
     feeds,
     listing_sync,
@@ -48,6 +50,8 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "detect": sourcing.detect,
     "product_lookup": stock_lookup.look_up,
     "replay": replays.play,
+    "deliver_alerts": deliveries.deliver,
+    "test_channel": channels.test,
     "backup": backups.perform,
 }
 
@@ -126,7 +130,7 @@ def start_scheduled(kind: str) -> UUID | None:
     """Start a run of this kind from the timetable, unless one is still open."""
     runtime: Runtime = current_app.extensions["soleflip"]
     with runtime.transaction() as session:
-        if runs.is_open(session, kind):
+        if runs.is_open(session, kind) or not timetable.is_needed(session, kind):
             return None
         run = runs.start(session, kind, actor="timetable", params=timetable.params_of(session, kind))
     runtime.queue.wake(run.id, kind)

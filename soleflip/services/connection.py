@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.db import Clock, Transaction
 from soleflip.models import AuditEntry, StockxConnection
+from soleflip.services import alerts
+from soleflip.services.keyring import decrypt, encrypt, encrypt_anew
 from soleflip.stockx import StoredTokens
 
 CONNECTED = "connected"
@@ -38,7 +39,7 @@ class DatabaseTokens:
         self, transaction: Transaction, keys: Sequence[str], clock: Clock, first_token: str | None = None
     ) -> None:
         self._transaction = transaction
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._keys = keys
         self._clock = clock
         self._first_token = first_token
 
@@ -51,15 +52,15 @@ class DatabaseTokens:
             if row.state != CONNECTED or row.refresh_token_encrypted is None:
                 return None
             sealed, obtained_at = row.refresh_token_encrypted, row.connected_at or self._clock()
-        try:
-            return StoredTokens(self._fernet.decrypt(sealed).decode(), obtained_at)
-        except InvalidToken:
+        token = decrypt(self._keys, sealed)
+        if token is None:
             self.mark_disconnected("The stored token can't be read with ENCRYPTION_KEY as it is set now.")
             return None
+        return StoredTokens(token, obtained_at)
 
     def save(self, tokens: StoredTokens) -> None:
         """Keep a token and mark the account as connected."""
-        sealed = self._fernet.encrypt(tokens.refresh_token.encode()).decode()
+        sealed = encrypt(self._keys, tokens.refresh_token)
         with self._transaction() as session:
             _write(session, CONNECTED, sealed, None, tokens.obtained_at)
 
@@ -68,6 +69,15 @@ class DatabaseTokens:
         with self._transaction() as session:
             _write(session, RECONNECT, None, reason, None)
             session.add(AuditEntry(actor="StockX", act="connection lost", after={"reason": reason}))
+            alerts.raise_alert(
+                session,
+                "reconnect",
+                "stockx",
+                "StockX must be connected again",
+                reason,
+                "/settings/stockx",
+                self._clock(),
+            )
 
     def rotate(self) -> bool:
         """Encrypt the token anew with the newest key; False when there is none."""
@@ -75,7 +85,7 @@ class DatabaseTokens:
             row = session.get(StockxConnection, 1, with_for_update=True)
             if row is None or row.refresh_token_encrypted is None:
                 return False
-            row.refresh_token_encrypted = self._fernet.rotate(row.refresh_token_encrypted.encode()).decode()
+            row.refresh_token_encrypted = encrypt_anew(self._keys, row.refresh_token_encrypted)
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
@@ -85,6 +86,21 @@ class AutomationSettings:
     money_per_day: Decimal = Decimal("1000.00")
 
 
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Where alerts may be sent to, and the address of this SoleFlip, for links in messages; empty for none.
+
+    `private_addresses` is yes or no.
+    """
+
+    site: str = ""
+    private_addresses: str = "no"
+
+    def __post_init__(self) -> None:
+        if self.site and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", self.site):
+            raise InvalidInput("An address looks like https://soleflip.example.org.", field="site")
+
+
 GROUPS: dict[str, type[Any]] = {
     "vat": VatSettings,
     "thresholds": Thresholds,
@@ -92,10 +108,20 @@ GROUPS: dict[str, type[Any]] = {
     "feeds": FeedSettings,
     "backups": BackupSettings,
     "automation": AutomationSettings,
+    "alerts": AlertSettings,
 }
 _KEPT = "settings"
 Shape = TypeVar("Shape")
-Group = TypeVar("Group", VatSettings, Thresholds, PricingSettings, FeedSettings, BackupSettings, AutomationSettings)
+Group = TypeVar(
+    "Group",
+    VatSettings,
+    Thresholds,
+    PricingSettings,
+    FeedSettings,
+    BackupSettings,
+    AutomationSettings,
+    AlertSettings,
+)
 
 
 def load(session: Session, group: type[Group]) -> Group:

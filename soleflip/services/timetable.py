@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from soleflip.services import settings
+from soleflip.services import deliveries, settings
+from soleflip.services.alerts import DELIVERY
 from soleflip.services.settings import PricingSettings
 
 
@@ -31,8 +32,14 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("thin_quotes", "Thin out old quotes", 86_400, 3600),
     Entry("reprice", "Reprice live listings", 3600, 90),
     Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
+    Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
     Entry("backup", "Back up the database", 86_400, 86_400),
 )
+
+
+def is_needed(session: Session, kind: str) -> bool:
+    """Tell whether a run of this kind would find anything to do; one that can't tell beforehand is needed."""
+    return deliveries.is_due(session) if kind == DELIVERY else True
 
 
 def params_of(session: Session, kind: str) -> dict[str, Any]:

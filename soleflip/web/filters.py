@@ -46,6 +46,8 @@ STATES: dict[str, tuple[str, str]] = {
     "proposed": ("Proposed", "azure"),
     "waiting": ("Waiting", "azure"),
     "sending": ("Sending", "blue"),
+    "sent": ("Sent", "green"),
+    "given_up": ("Given up", "red"),
     "approved": ("Approved", "green"),
     "rejected": ("Rejected", "secondary"),
     # orders
@@ -95,6 +97,8 @@ RUN_NAMES = {
     "stock_import": "Inventory import",
     "backup": "Backup",
     "export": "Export of everything",
+    "deliver_alerts": "Sending alerts",
+    "test_channel": "Test of a channel",
 }
 
 

@@ -23,6 +23,7 @@ class Text:
     unit: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     kind: str = "text"
+    optional: bool = False
 
 
 TITLES: dict[str, tuple[str, str]] = {
@@ -30,6 +31,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
     "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
+    "alerts": ("Messages", "How alerts leave the house; the channels have a page of their own."),
     "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
     "automation": ("Automation", "What all rules together may do; each rule has limits of its own beside these."),
 }
@@ -103,6 +105,14 @@ TEXTS: dict[str, dict[str, Text]] = {
     },
     "automation": {
         "money_per_day": Text("Money a day", "All purchases that rules decide on one day, together.", "money"),
+    },
+    "alerts": {
+        "site": Text("Address of this SoleFlip", "Messages link to its pages when it is set.", optional=True),
+        "private_addresses": Text(
+            "Addresses in private networks",
+            "Only for a service on a machine of your own; others could use it to look into your network.",
+            choices=(("no", "Refused"), ("yes", "Allowed")),
+        ),
     },
     "pricing": {
         "strategy": Text(
