@@ -54,7 +54,7 @@ class StockxListing(Base):
     last_price_update: Mapped[Moment | None]
     source_opportunity_id: Mapped[UUID | None]
     created_from: Mapped[str | None] = mapped_column(String(50))
-    strategy: Mapped[str] = mapped_column(String(40), server_default="competitive")
+    strategy: Mapped[str] = mapped_column(String(40), server_default="profit_maximization")
     strategy_settings: Mapped[Json]
     strategy_from: Mapped[str] = mapped_column(String(12), server_default="rules")
     experiment_arm: Mapped[str | None] = mapped_column(String(40))

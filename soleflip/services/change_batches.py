@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
-from soleflip.models import ListingChange, StockxBatch, StockxListing
+from soleflip.models import ListingChange, RunLine, StockxBatch, StockxListing
 from soleflip.services import listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
 from soleflip.services.pricing_rules import Rulebook
@@ -297,14 +297,19 @@ def _drop_waiting(work: Work) -> None:
 
 
 def report(work: Work) -> str:
-    """Write the counts of a run's changes and return the closing sentence."""
+    """Write the counts of a run, those that never became a change included, and return the closing sentence."""
     with work.transaction() as session:
-        query = select(ListingChange.state, func.count()).where(ListingChange.run_id == work.run_id)
-        by_state = dict(session.execute(query.group_by(ListingChange.state)).all())
-    done, failed = by_state.get("done", 0), by_state.get("failed", 0)
-    refused = by_state.get("refused", 0)
-    work.progress(
-        done=sum(by_state.values()) - by_state.get("waiting", 0), changed=done, failed=failed, refused=refused
-    )
+        by_state = _counted(session, ListingChange.state, ListingChange.run_id == work.run_id)
+        noted = _counted(session, RunLine.outcome, RunLine.run_id == work.run_id)
+    done, on_the_way = by_state.get("done", 0), by_state.get("refused", 0)
+    refused, failed = (by_state.get(each, 0) + noted.get(each, 0) for each in ("refused", "failed"))
+    counts = {"changed": done, "failed": failed, "refused": refused}
+    if on_the_way:
+        counts["refused_on_the_way"] = on_the_way
+    work.progress(done=sum(by_state.values()) - by_state.get("waiting", 0), message=None, **counts)
     parts = [f"{done} changed"] + [f"{n} {word}" for n, word in ((refused, "refused"), (failed, "failed")) if n]
     return ", ".join(parts) + "."
+
+
+def _counted(session: Session, column: InstrumentedAttribute[str], where: ColumnElement[bool]) -> dict[str, int]:
+    return dict(session.execute(select(column, func.count()).where(where).group_by(column)).all())

@@ -96,17 +96,15 @@ def _changed(session: Session, run_id: UUID) -> list[RunRow]:
         _row(each.listing, each.state, each.kind, each.old_price, each.new_price, each.error or each.sentence)
         for each in changes
     ]
-    refused = session.execute(
-        select(StockxListing, RunLine.sentence)
+    noted = session.execute(
+        select(StockxListing, RunLine.outcome, RunLine.sentence)
         .join(RunLine, RunLine.subject_id == StockxListing.id)
-        .where(RunLine.run_id == run_id, RunLine.outcome == "refused")
+        .where(RunLine.run_id == run_id, RunLine.outcome.in_(("refused", "failed")))
         .options(joinedload(StockxListing.product), joinedload(StockxListing.variant))
-        .order_by(RunLine.id)
+        .order_by(RunLine.outcome, RunLine.id)
         .limit(500)
     ).all()
-    return rows + [
-        _row(listing, "refused", "price", listing.ask_price, None, sentence) for listing, sentence in refused
-    ]
+    return rows + [_row(listing, state, "price", listing.ask_price, None, said) for listing, state, said in noted]
 
 
 def _row(

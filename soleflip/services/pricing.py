@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import Integer, func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
+from soleflip.domain.errors import SoleFlipError
 from soleflip.domain.money import ZERO
 from soleflip.models import (
     Item,
@@ -34,8 +36,11 @@ from soleflip.services.market_memory import NOTHING, as_quote, recall
 from soleflip.services.runs import Books, Work
 from soleflip.stockx import Lane
 
+log = structlog.get_logger()
+
 CHUNK = 500
 HISTORY = timedelta(days=7)
+"""How far back quotes and changes are looked at, to see a price war; what ages with a listing is kept on it."""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class _Tally:
     looked_at: int = 0
     wishes: list[Wish] = field(default_factory=list)
     kept: int = 0
+    failed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -82,15 +88,19 @@ def _selection(work: Work) -> list[UUID]:
 
 
 def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
-    """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each."""
+    """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each.
+
+    Quotes from the future are left over from a clock that jumped: they are asked for anew.
+    """
     with work.transaction() as session:
-        limit = work.clock() - timedelta(minutes=_shortest_age(session, listing_ids) / 2)
+        now = work.clock()
+        limit = now - timedelta(minutes=_shortest_age(session, listing_ids) / 2)
         stale = session.execute(
             select(Product.id, Product.stockx_product_id)
             .where(
                 Product.id.in_(select(StockxListing.product_id).where(StockxListing.id.in_(listing_ids))),
                 Product.stockx_product_id.is_not(None),
-                (Product.quoted_at.is_(None)) | (Product.quoted_at < limit),
+                (Product.quoted_at.is_(None)) | (Product.quoted_at < limit) | (Product.quoted_at > now),
             )
             .order_by(Product.quoted_at.nulls_first(), Product.id)
         ).all()
@@ -114,9 +124,14 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
         found = list(facts(session, listing_ids, now, work.books))
         brands = pricing_rules.brands_of(session, {listing.product_id for listing, _ in found})
         for listing, given in found:
-            rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
-            decision = pricing.decide(rule.strategy, rule.settings.values, given, rule.guards)
             tally.looked_at += 1
+            try:
+                rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
+                decision = pricing.decide(rule.strategy, rule.settings.values, given, rule.guards)
+            except Exception as error:  # noqa: BLE001 - one listing that can't be priced must not stop the others
+                tally.failed += 1
+                session.add(_line(work, listing, "failed", _failure(work, listing, error)))
+                continue
             listing.floor_price = decision.floor
             if given.quote is not None:
                 listing.current_lowest_ask = given.quote.lowest_ask
@@ -127,9 +142,20 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
                 tally.kept += 1
             else:
                 tally.refused[decision.guard or "refused"] += 1
-                session.add(
-                    RunLine(run_id=work.run_id, outcome="refused", sentence=decision.reason, subject_id=listing.id)
-                )
+                session.add(_line(work, listing, "refused", decision.reason))
+
+
+def _line(work: Work, listing: StockxListing, outcome: str, sentence: str) -> RunLine:
+    return RunLine(run_id=work.run_id, outcome=outcome, sentence=sentence, subject_id=listing.id)
+
+
+def _failure(work: Work, listing: StockxListing, error: Exception) -> str:
+    """Return why a listing could not be priced: the operator's words, or where the log has it."""
+    if isinstance(error, SoleFlipError):
+        return f"Not priced: {error}"
+    reference = uuid4().hex[:8]
+    log.error("listing not priced", reference=reference, run=str(work.run_id), listing=str(listing.id), exc_info=error)
+    return f"Not priced, by an unexpected error; the log has it under {reference}."
 
 
 def _wish(listing: StockxListing, strategy: str, decision: pricing.Decision) -> Wish:
@@ -173,6 +199,7 @@ def facts(
                 fees=book.schedule(product_type, now.date()),
                 now=now,
                 ask=row.ask_price,
+                original_ask=row.original_ask_price,
                 cost=cost if row.item_id is not None else row.buy_price,
                 listed_at=row.listed_at,
                 last_change_at=row.last_price_update,
@@ -205,7 +232,9 @@ def _quote_history(
     session: Session, variant_ids: set[UUID], currency: str, now: datetime
 ) -> dict[UUID, list[pricing.Quote]]:
     found: dict[UUID, list[pricing.Quote]] = defaultdict(list)
-    query = select(Quote).where(Quote.variant_id.in_(variant_ids), Quote.currency == currency, Quote.at > now - HISTORY)
+    query = select(Quote).where(
+        Quote.variant_id.in_(variant_ids), Quote.currency == currency, Quote.at.between(now - HISTORY, now)
+    )
     for quote in session.scalars(query.order_by(Quote.at, Quote.id)):
         found[quote.variant_id].append(as_quote(quote))
     return found
@@ -231,9 +260,10 @@ def _write_down(work: Work, tally: _Tally) -> None:
         asked = changes.ask(session, tally.wishes, run_id=work.run_id, actor=work.actor, now=work.clock(), state=state)
         for listing_id, sentence in asked.refused.items():
             session.add(RunLine(run_id=work.run_id, outcome="refused", sentence=sentence, subject_id=listing_id))
-        refused = tally.refused.total() + len(asked.refused)
-        counts = {"looked_at": tally.looked_at, "to_change": asked.waiting, "kept": tally.kept, "refused": refused}
-        counts |= {f"refused_{guard}": number for guard, number in tally.refused.items()}
+        by_guard = tally.refused + Counter(gate=len(asked.refused))
+        counts = {"looked_at": tally.looked_at, "to_change": asked.waiting, "kept": tally.kept}
+        counts |= {"refused": by_guard.total(), "failed": tally.failed}
+        counts |= {f"refused_{guard}": number for guard, number in by_guard.items()}
         run = runs.get(session, work.run_id)
         run.counts = {**run.counts, **counts}
         if state == "waiting":
@@ -250,4 +280,5 @@ def _proposal_sentence(work: Work) -> str:
                 .values(state="dry")
             )
     verb = "would change" if work.params.get("dry_run") else "wait for your approval"
-    return f"{counts['looked_at']} looked at, {counts['to_change']} {verb}, {counts['kept']} kept."
+    told = f"{counts['looked_at']} looked at, {counts['to_change']} {verb}, {counts['kept']} kept"
+    return ", ".join([told, *(f"{counts[each]} {each}" for each in ("refused", "failed") if counts[each])]) + "."

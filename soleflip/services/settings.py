@@ -53,7 +53,7 @@ class PricingSettings:
     `repricing` is send, or propose: then new prices wait on the Pricing page.
     """
 
-    strategy: str = "competitive"
+    strategy: str = "profit_maximization"
     expires_after_days: int = 30
     repricing: str = "send"
 

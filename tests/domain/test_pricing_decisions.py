@@ -87,6 +87,19 @@ no rivals: go to the floor, one step        | 100  | 150 |         |            
 all above the ceiling: stay at it           | 100  | 150 |         | lowest_ask=200               | competitive                            | ceiling=160                           |                       | 160 ceiling
 all above the ceiling: hold                 | 100  | 150 |         | lowest_ask=200               | competitive                            | ceiling=160 when_above_ceiling=hold   |                       | refuse ceiling
 a ceiling below the floor loses             | 100  | 130 |         | lowest_ask=125               | competitive                            | ceiling=110                           |                       | 114 ceiling
+the ceiling pulls down our own lowest ask   | 100  | 170 |         | lowest_ask=170               | competitive                            | ceiling=160                           |                       | 160 ceiling
+and that of a sister                        | 100  | 180 | 170     | lowest_ask=170               | competitive                            | ceiling=160                           |                       | 160 ceiling
+in steps                                    | 100  | 250 |         | lowest_ask=250               | competitive                            | ceiling=160                           |                       | 200 largest_step
+within what may fall today                  | 100  | 250 |         | lowest_ask=250               | competitive                            | ceiling=160 largest_fall_per_day=30   | falls=10              | 230 day_fall
+no further than the floor                   | 100  | 130 |         | lowest_ask=130               | competitive                            | ceiling=110                           |                       | 114 ceiling
+an ask at its floor stays there             | 100  | 114 |         | lowest_ask=114               | competitive                            | ceiling=110                           |                       | keep
+hold comes down to the ceiling too          | 100  | 170 |         | lowest_ask=200               | hold                                   | ceiling=160                           |                       | 160 ceiling
+as does an ask without rivals               | 100  | 170 |         |                              | competitive                            | ceiling=160                           |                       | 160 ceiling
+without a quote                             | 100  | 170 |         | -                            | competitive                            | ceiling=160                           |                       | 160 ceiling
+or with an old one                          | 100  | 170 |         | lowest_ask=165               | competitive                            | ceiling=160                           | quoted=90             | 160 ceiling
+but not while it cools down                 | 100  | 170 |         | lowest_ask=170               | competitive                            | ceiling=160                           | changed=5             | refuse cool_down
+holding means at the ceiling, not above it  | 100  | 170 |         | lowest_ask=200               | competitive                            | ceiling=160 when_above_ceiling=hold   |                       | 160 ceiling
+one unit above it is no small change        | 100  | 161 |         | lowest_ask=161               | competitive                            | ceiling=160 smallest_change=5         |                       | 160 ceiling
 
 # steps, falls, time
 one step down at most                       | 100  | 200 |         | lowest_ask=150               | competitive                            |                                       |                       | 160 largest_step
@@ -97,6 +110,7 @@ nothing may fall any more today             | 100  | 180 |         | lowest_ask=
 a raise is no fall                          | 100  | 150 |         | lowest_ask=160               | competitive                            | largest_fall_per_day=40               | falls=40              | 159
 too small to be worth a request             | 100  | 142 |         | lowest_ask=140               | competitive                            | smallest_change=5                     |                       | keep
 cooling down                                | 100  | 150 |         | lowest_ask=140               | competitive                            |                                       | changed=10            | refuse cool_down
+a change in the future: the clock jumped    | 100  | 150 |         | lowest_ask=140               | competitive                            |                                       | changed=-600          | 139
 cooled down                                 | 100  | 150 |         | lowest_ask=140               | competitive                            |                                       | changed=20            | 139
 too young                                   | 100  | 150 |         | lowest_ask=140               | competitive                            | min_age_minutes=60                    | listed=30             | refuse min_age
 asleep past midnight                        | 100  | 150 |         | lowest_ask=140               | competitive                            | sleep_from=23 sleep_until=7           | hour=2                | refuse sleep
@@ -111,9 +125,12 @@ a quote from the future                     | 100  | 150 |         | lowest_ask=
 # price wars
 three answered cuts: stop                   | 100  | 140 |         | lowest_ask=139               | competitive                            |                                       | cuts=146,144,142,140 each=1h | refuse price_war
 two answered cuts are no war yet            | 100  | 140 |         | lowest_ask=139               | competitive                            |                                       | cuts=144,142,140 each=1h | 138
-quiet for half a day: try where it began    | 100  | 140 |         | lowest_ask=139               | competitive                            |                                       | cuts=146,144,142,140 each=1h quiet=13h | 146
+quiet for half a day: try near above him    | 100  | 140 |         | lowest_ask=139               | competitive                            |                                       | cuts=146,144,142,140 each=1h quiet=13h | 145
 a war at the floor starts with one cut      | 100  | 114 |         | lowest_ask=113               | competitive                            |                                       | cuts=116,114 each=1h  | refuse price_war
 and is left after the same quiet            | 100  | 114 |         | lowest_ask=113               | competitive                            |                                       | cuts=116,114 each=1h quiet=13h | 116
+never above where it began                  | 100  | 140 |         | lowest_ask=139               | competitive                            | war_raise_percent=50                  | cuts=146,144,142,140 each=1h quiet=13h | 146
+no raise is tried where none is wanted      | 100  | 140 |         | lowest_ask=139               | competitive                            | war_raise_percent=0                   | cuts=146,144,142,140 each=1h quiet=13h | refuse price_war
+the market fell below both: follow it       | 100  | 140 |         | lowest_ask=125               | competitive                            |                                       | cuts=146,144,142,140 each=1h quiet=13h | 124
 the rival gave up: earn more again          | 100  | 140 |         | lowest_ask=150               | competitive                            |                                       | cuts=146,144,142,140 each=1h | 149
 war watch switched off                      | 100  | 140 |         | lowest_ask=139               | competitive                            | war_cuts=0                            | cuts=146,144,142,140 each=1h | 138
 
@@ -127,6 +144,11 @@ quick sale never sells below the floor      | 100  | 118 |         | lowest_ask=
 time decay starts above the market          | 100  | -   |         | -                            | time_decay                             |                                       | sales=150,150,150     | 159
 time decay half way                         | 100  | 159 |         | -                            | time_decay                             |                                       | sales=150,150,150 listed=360h | 147
 time decay ends below the market            | 100  | 147 |         | -                            | time_decay                             |                                       | sales=150,150,150 listed=960h | 135
+time decay without sales starts where it is | 100  | 159 |         | lowest_ask=158               | time_decay                             |                                       | began=159 listed=0    | keep
+and goes by its first ask, half way         | 100  | 150 |         | lowest_ask=149               | time_decay                             |                                       | began=159 listed=360h | 147
+whatever the rivals do                      | 100  | 150 |         | lowest_ask=500               | time_decay                             |                                       | began=159 listed=360h | 147
+to the end                                  | 100  | 147 |         | lowest_ask=90                | time_decay                             |                                       | began=159 listed=960h | 135
+a new one starts above the lowest ask       | 100  | -   |         | lowest_ask=150               | time_decay                             |                                       |                       | 159
 sales that pass by age it faster            | 100  | 147 |         | -                            | time_decay passed_by=10                |                                       | sales=150,150,150 listed=360h sold=2h | 135
 profit: too little is known, beat the ask   | 100  | 150 |         | lowest_ask=140               | profit_maximization                    |                                       | sales=150,150         | 139
 profit: nothing is known at all             | 100  | 150 |         | -                            | profit_maximization                    |                                       |                       | keep
@@ -170,6 +192,7 @@ def given_by(cost: str, ask: str, own: str, market: str, also: str) -> PricingIn
         fees=FEES,
         now=NOW,
         ask=None if ask == "-" else Decimal(ask),
+        original_ask=Decimal(facts["began"]) if "began" in facts else None,
         cost=None if cost == "-" else Decimal(cost),
         listed_at=before("listed"),
         last_change_at=changes[-1].at if changes else before("changed"),

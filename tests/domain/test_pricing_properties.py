@@ -35,6 +35,8 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 FEES = FeeSchedule("EUR", Decimal("0.09"), Decimal(5), Decimal("0.03"), Decimal(0))
 STATES = 100_000
 CHOICES = ("hold", "floor", "ceiling")
+MAY_STAY_ABOVE = {"no_cost", "sleep", "min_age", "cool_down", "day_fall", "largest_step"}
+"""Guards that may keep an ask above its ceiling for now."""
 
 
 def chance(dice: random.Random, share: float, value: Any) -> Any:
@@ -96,6 +98,7 @@ def random_state(dice: random.Random, *, with_history: bool) -> PricingInput:
         fees=replace(FEES, shipping=Decimal(dice.choice((0, 0, 4)))),
         now=NOW,
         ask=ask,
+        original_ask=None if ask is None else ask + dice.choice((0, 5, 40)),
         cost=chance(dice, 0.95, money(dice, 5, 300)),
         listed_at=NOW - timedelta(hours=dice.randint(0, 900)),
         last_change_at=changes[-1].at if changes else None,
@@ -118,6 +121,8 @@ def check(decision: Decision, given: PricingInput, guards: GuardSettings, strate
     if decision.kind != "change":
         assert decision.ask == given.ask
         assert decision.kind == "keep" or decision.guard
+        if guards.ceiling is not None and given.ask is not None and decision.guard not in MAY_STAY_ABOVE:
+            assert given.ask <= max(guards.ceiling, decision.floor or 0)
         return
     ask, least = decision.ask, decision.floor
     assert ask is not None
@@ -133,7 +138,8 @@ def check(decision: Decision, given: PricingInput, guards: GuardSettings, strate
         assert ask <= max(guards.ceiling, least, given.ask or 0)
     if given.ask is not None and given.ask >= least:
         check_limits(ask, given.ask, given, guards)
-        if strategy == "competitive" and given.lowest_is_ours:
+        above = guards.ceiling is not None and given.ask > guards.ceiling
+        if strategy == "competitive" and given.lowest_is_ours and not above:
             assert given.own_lowest is not None
             assert ask >= given.own_lowest
 

@@ -18,16 +18,17 @@ from soleflip.domain.pricing.guards import (
     within_fall,
     within_step,
 )
-from soleflip.domain.pricing.war import War, price_war
+from soleflip.domain.pricing.war import price_war
 
 
 def judge(propose: Callable[[], Proposal], given: PricingInput, guards: GuardSettings, *, quote_use: str) -> Decision:
     """Decide about one ask, all amounts in the listing's currency.
 
     1. Without a floor nothing is priced; an ask below its floor is raised at once, whatever the clock says.
-    2. Clock and quote may stop everything; then the strategy is asked.
+    2. The clock may stop everything, the quote the strategy.
     3. A price war stops cuts until it is quiet, then tries a raise.
     4. Market situations, floor, ceiling, own asks, fall per day and step clamp or refuse what is left.
+    5. Whatever came of it, an ask above its ceiling comes down to it.
     """
     floor_ask = floor_of(given, guards)
     if floor_ask is None:
@@ -36,13 +37,29 @@ def judge(propose: Callable[[], Proposal], given: PricingInput, guards: GuardSet
         reason = f"Raised from {given.ask} to the floor of {floor_ask}."
         return _stamp(Decision("change", floor_ask, reason, "floor"), given, floor_ask)
     stop = timing_guard(given, guards)
-    if stop is None and quote_use != "unused":
-        stop = quote_guard(given, guards, needed=quote_use == "needed")
     if stop is not None:
         return _stamp(_refuse(given, *stop), given, floor_ask)
-    proposal = propose()
-    decision = _weigh(proposal, given, guards, floor_ask, quote_use == "needed")
-    return _stamp(decision, given, floor_ask, proposal.inputs)
+    inputs: dict[str, str] = {}
+    stop = None if quote_use == "unused" else quote_guard(given, guards, needed=quote_use == "needed")
+    if stop is not None:
+        decision = _refuse(given, *stop)
+    else:
+        proposal = propose()
+        inputs = proposal.inputs
+        decision = _weigh(proposal, given, guards, floor_ask, quote_use == "needed")
+    if decision.kind != "change":
+        decision = _under_ceiling(decision, given, guards, floor_ask)
+    return _stamp(decision, given, floor_ask, inputs)
+
+
+def _under_ceiling(decision: Decision, given: PricingInput, guards: GuardSettings, floor_ask: Decimal) -> Decision:
+    """Bring a standing ask down to its ceiling, within fall and step: that takes no quote and no strategy."""
+    if given.ask is None:
+        return decision
+    limit = within_ceiling(given.ask, floor_ask, guards)
+    if not limit.guard:
+        return decision
+    return _limited(replace(limit, reason=f"Down to the ceiling of {limit.ask}."), given, guards, floor_ask)
 
 
 def _weigh(
@@ -50,21 +67,19 @@ def _weigh(
 ) -> Decision:
     war = price_war(given, guards, floor_ask)
     if war and given.ask is not None and proposal.ask is not None and proposal.ask < given.ask:
-        if not war.is_quiet(given.now, guards):
+        raised = war.raise_to(guards) if war.is_quiet(given.now, guards) else given.ask
+        if raised > given.ask:
+            proposal = Proposal(raised, f"Quiet after a price war: try {raised}, near above the lowest rival.")
+        elif not war.has_left(given.ask, given.now, guards):
             return _refuse(
                 given, "price_war", f"A rival answered {war.answered} of our cuts; waiting before a raise is tried."
             )
-        proposal = _raise_after(war)
     wanted = _wanted(proposal, given, guards, floor_ask)
     if isinstance(wanted, Decision):
         return wanted
     if by_market and _is_against_ourselves(wanted.ask, given):
         return _refuse(given, "own_ask", "The lowest ask is our own; going below it would only cost us.")
     return _limited(wanted, given, guards, floor_ask)
-
-
-def _raise_after(war: War) -> Proposal:
-    return Proposal(war.began_at_ask, f"Quiet after a price war: try {war.began_at_ask} again, where it began.")
 
 
 def _wanted(proposal: Proposal, given: PricingInput, guards: GuardSettings, floor_ask: Decimal) -> Limit | Decision:
@@ -120,7 +135,7 @@ def _limited(wanted: Limit, given: PricingInput, guards: GuardSettings, floor_as
         return Decision("keep", given.ask, wanted.reason, wanted.guard)
     if ask == given.ask and guard in ("day_fall", "largest_step"):
         return _refuse(given, guard, reason)
-    if abs(ask - given.ask) < guards.smallest_change:
+    if abs(ask - given.ask) < guards.smallest_change and wanted.guard != "ceiling":
         return Decision("keep", given.ask, f"{reason} Too small a change to send.", guard)
     return Decision("change", ask, reason, guard)
 

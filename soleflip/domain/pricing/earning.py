@@ -217,7 +217,7 @@ class TimeDecaySettings:
 
 def time_decay(settings: TimeDecaySettings, given: PricingInput) -> Proposal:
     """Start above the market and give way with age, faster the more sales passed the listing by."""
-    anchor = _anchor(given)
+    anchor = _anchor(settings, given)
     if anchor is None:
         return Proposal(None, "There is neither a sale nor a quote to age from.")
     since = given.listed_at or given.now
@@ -226,19 +226,22 @@ def time_decay(settings: TimeDecaySettings, given: PricingInput) -> Proposal:
     age = max(days, ZERO) + settings.passed_by * passed
     way = min(age / settings.over_days, Decimal(1))
     percent = settings.start_premium - way * (settings.start_premium + settings.end_discount)
-    ask = max(whole_down(anchor * (1 + percent / HUNDRED)), Decimal(1))
+    ask = max(whole_down(cents(anchor * (1 + percent / HUNDRED))), Decimal(1))
     reason = (
         f"{_short(days)} days old and passed by {passed} sales: {_short(percent)} % against the market at "
         f"{whole_down(anchor)}."
     )
-    return Proposal(ask, reason, {"anchor": str(anchor), "days": str(cents(days)), "passed_by": str(passed)})
+    return Proposal(ask, reason, {"anchor": str(cents(anchor)), "days": str(cents(days)), "passed_by": str(passed)})
 
 
-def _anchor(given: PricingInput) -> Decimal | None:
-    """Return the middle of the last sales, else the lowest rival ask, else the ask we began with."""
+def _anchor(settings: TimeDecaySettings, given: PricingInput) -> Decimal | None:
+    """Return the market to age against: the middle of the last sales, else what we began with.
+
+    Without sales a live listing never looks at rivals: one who follows us down, or up, would be our own echo. Its
+    original ask is taken for the one with the premium on it. A new listing begins at the lowest rival ask.
+    """
     if given.history:
         prices = sorted(sale.price for sale in given.history[-5:])
         return prices[len(prices) // 2]
-    if given.rival_lowest is not None:
-        return given.rival_lowest
-    return given.changes[0].old if given.changes else given.ask
+    began = given.original_ask or given.ask
+    return given.rival_lowest if began is None else began / (1 + settings.start_premium / HUNDRED)

@@ -39,7 +39,7 @@ class PastChange:
 class PricingInput:
     """Everything a strategy and the guards may look at for one listing.
 
-    `ask` is None for a listing that is yet to be made; `history` (sales of
+    `ask` is None for a listing that is yet to be made, `original_ask` is what it began with; `history` (sales of
     this size) and `quotes` run from old to new, `others` tells how the product's other sizes moved;
     `own_asks` are our other live asks on the same variant and `own_changed_at` is when one of them, or
     this one, was last changed; `local_hour` is the operator's hour of the day for the sleep hours.
@@ -48,6 +48,7 @@ class PricingInput:
     fees: FeeSchedule
     now: datetime
     ask: Decimal | None = None
+    original_ask: Decimal | None = None
     cost: Decimal | None = None
     listed_at: datetime | None = None
     last_change_at: datetime | None = None

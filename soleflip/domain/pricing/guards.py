@@ -52,6 +52,14 @@ class GuardSettings:
     war_cuts: int = setting(3, "Price war after", "count", note="cuts answered by a rival; 0 turns this off", lowest=0)
     war_hours: int = setting(24, "Price war within", "hours", note="how far back cuts count", lowest=1)
     war_pause_hours: int = setting(12, "Price war pause", "hours", note="quiet before a raise is tried", lowest=1)
+    war_raise_percent: Decimal = setting(
+        Decimal(5),
+        "Raise after a price war",
+        "percent",
+        note="above the lowest rival at most, and never above where it began; 0 tries none",
+        lowest=0,
+        highest=50,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,9 @@ def timing_guard(given: PricingInput, guards: GuardSettings) -> tuple[str, str] 
         return "sleep", f"Asleep from {guards.sleep_from}:00 to {guards.sleep_until}:00."
     if given.listed_at and given.now - given.listed_at < timedelta(minutes=guards.min_age_minutes):
         return "min_age", f"Listed less than {guards.min_age_minutes} minutes ago."
-    if given.last_change_at and given.now - given.last_change_at < timedelta(minutes=guards.cool_down_minutes):
+    # A change in the future is left over from a clock that jumped; it must not stop us until the clock is there.
+    cooling = given.now - given.last_change_at if given.last_change_at else None
+    if cooling is not None and timedelta(0) <= cooling < timedelta(minutes=guards.cool_down_minutes):
         return "cool_down", f"Changed less than {guards.cool_down_minutes} minutes ago."
     return None
 
@@ -125,7 +135,7 @@ def quote_guard(given: PricingInput, guards: GuardSettings, *, needed: bool) -> 
         return "stale_quote", "The quote carries a time in the future."
     if given.now - quote.at > timedelta(minutes=guards.max_age_minutes):
         return "stale_quote", f"The quote is older than {guards.max_age_minutes} minutes."
-    moved = max((at for at in (given.last_change_at, given.own_changed_at) if at), default=None)
+    moved = max((at for at in (given.last_change_at, given.own_changed_at) if at and at <= given.now), default=None)
     if moved is not None and quote.at <= moved:
         return "stale_quote", "The quote is older than our own last change and may still show our old ask."
     return None
