@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain import pricing
 from soleflip.domain.errors import SoleFlipError
 from soleflip.domain.money import ZERO
+from soleflip.domain.pricing.guards import CLOCKS_APART
 from soleflip.models import (
     Item,
     LatestQuote,
@@ -100,7 +101,7 @@ def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
             .where(
                 Product.id.in_(select(StockxListing.product_id).where(StockxListing.id.in_(listing_ids))),
                 Product.stockx_product_id.is_not(None),
-                (Product.quoted_at.is_(None)) | (Product.quoted_at < limit) | (Product.quoted_at > now),
+                (Product.quoted_at.is_(None)) | (Product.quoted_at < limit) | (Product.quoted_at > now + CLOCKS_APART),
             )
             .order_by(Product.quoted_at.nulls_first(), Product.id)
         ).all()

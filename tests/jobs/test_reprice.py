@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import func, select, update
 
-from soleflip.models import ListingChange, PricingHistory, Run, StockxListing
-from soleflip.services import proposals, runs
+from soleflip.domain.pricing import GuardSettings
+from soleflip.models import ListingChange, PricingHistory, Product, Run, StockxListing
+from soleflip.runtime import SandboxClock
+from soleflip.services import listing_runs, proposals, runs
 from tests.selling import Selling
 
 
-def listed(selling: Selling, number: int) -> UUID:
-    run_id = selling.order(number)
+def listed(selling: Selling, number: int, ask: int = 9000) -> UUID:
+    run_id = selling.order(number, ask)
     assert selling.perform(run_id).state == "done"
     return run_id
 
@@ -22,6 +27,15 @@ def reprice(selling: Selling, **params: object) -> Run:
     with selling.runtime.transaction() as session:
         run_id = runs.start(session, "reprice", actor="test", params=params).id
     return selling.perform(run_id)
+
+
+def freeze(selling: Selling) -> SandboxClock:
+    """Stop the sandbox's time; the clock forgets at which speed it ran, and does so after each skip."""
+    selling.sandbox.control("clock", frozen=True)
+    clock = selling.runtime.clock
+    assert isinstance(clock, SandboxClock)
+    clock.skip(0)
+    return clock
 
 
 def test_a_run_takes_one_quote_call_per_product_and_one_write_per_hundred_changes(
@@ -42,7 +56,7 @@ def test_a_run_takes_one_quote_call_per_product_and_one_write_per_hundred_change
 
 def test_with_fresh_quotes_nothing_is_asked_again(selling: Selling, requests_of: Callable[[str], int]) -> None:
     listed(selling, 20)
-    selling.sandbox.control("clock", frozen=True)
+    freeze(selling)
     reprice(selling, dry_run=True)
     before = requests_of("GetProductMarketData")
     reprice(selling, dry_run=True)
@@ -57,7 +71,7 @@ def test_every_change_has_its_sentence_and_inputs_in_the_history(selling: Sellin
         listings = {row.id: row for row in session.scalars(select(StockxListing))}
     assert lines
     for line in lines:
-        assert line.change_reason == "competition"
+        assert line.change_reason == "algorithm"
         assert line.sentence
         assert {"ask", "floor", "cost"} <= set(line.inputs)
         assert line.new_price == listings[line.listing_id].ask_price
@@ -75,3 +89,74 @@ def test_proposals_wait_until_they_are_approved(selling: Selling, requests_of: C
     done = selling.perform(run.id)
     assert done.message == f"{run.total} changed."
     assert requests_of("UpdateListings") == 1
+
+
+def test_quotes_from_the_future_are_asked_for_anew(selling: Selling, requests_of: Callable[[str], int]) -> None:
+    listed(selling, 5)
+    reprice(selling, dry_run=True)
+    with selling.runtime.transaction() as session:
+        session.execute(update(Product).values(quoted_at=selling.runtime.clock() + timedelta(days=3)))
+        products = session.scalar(select(func.count(StockxListing.product_id.distinct())))
+    before = requests_of("GetProductMarketData")
+    reprice(selling, dry_run=True)
+    assert requests_of("GetProductMarketData") - before == products
+
+
+def test_a_listing_that_cannot_be_priced_is_counted_and_the_others_go_on(selling: Selling) -> None:
+    listed(selling, 6)
+    with selling.runtime.transaction() as session:
+        broken, asleep, *_ = session.scalars(select(StockxListing).order_by(StockxListing.id)).all()
+        broken.guards = {"ceiling": "as high as it goes"}
+        asleep.guards = {"min_age_minutes": "1000000"}
+        keys = broken.id, asleep.id
+    for params in ({"dry_run": True}, {}):
+        run = reprice(selling, **params)
+        assert (run.state, run.counts["looked_at"], run.counts["failed"]) == ("done", 6, 1)
+        assert (run.counts["refused"], run.counts["refused_min_age"]) == (1, 1)
+        assert run.counts["looked_at"] == run.counts["to_change"] + run.counts["kept"] + 2
+        assert str(run.message).endswith("1 refused, 1 failed.")
+        with selling.runtime.transaction() as session:
+            noted = {line.subject_id: line for line in runs.lines(session, run.id)}
+            assert (noted[keys[0]].outcome, noted[keys[1]].outcome) == ("failed", "refused")
+            assert "Never above must be a number" in noted[keys[0]].sentence
+            shown = listing_runs.view(session, run.id)
+            assert {row.state for row in shown.rows if row.listing_id in keys} == {"failed", "refused"}
+
+
+def test_an_unexpected_error_has_a_reference_in_the_log(selling: Selling, caplog: pytest.LogCaptureFixture) -> None:
+    listed(selling, 2)
+    with selling.runtime.transaction() as session:
+        broken = session.scalars(select(StockxListing).order_by(StockxListing.id)).first()
+        assert broken is not None
+        broken.guards = ["not", "a", "mapping"]
+    run = reprice(selling, dry_run=True)
+    assert (run.state, run.counts["failed"]) == ("done", 1)
+    with selling.runtime.transaction() as session:
+        (line,) = [each for each in runs.lines(session, run.id) if each.outcome == "failed"]
+    reference = line.sentence.removesuffix(".").split()[-1]
+    assert len(reference) == 8
+    assert reference in caplog.text
+
+
+def test_a_rival_that_beats_us_by_one_is_left_alone_and_a_raise_is_tried_after_quiet(selling: Selling) -> None:
+    listed(selling, 1, ask=2000)
+    # Time passes between the runs only, a batch is done at once.
+    sandbox, clock = selling.sandbox, freeze(selling)
+    at_once = ("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds")
+    sandbox.control("settings", **dict.fromkeys(at_once, 0.0))
+    for _ in range(22):
+        clock.skip(1)
+        with selling.runtime.transaction() as session:
+            listing = session.scalars(select(StockxListing)).one()
+            variant, ask = listing.variant_id, int(listing.ask_price)
+        sandbox.control(f"books/{variant}", asks=[ask - 1], bids=[])
+        assert reprice(selling).counts["failed"] == 0
+    with selling.runtime.transaction() as session:
+        changes = session.scalars(select(PricingHistory).order_by(PricingHistory.created_at)).all()
+        floor = session.scalars(select(StockxListing.floor_price)).one()
+    asks = [change.new_price for change in changes]
+    raised = next(place for place, change in enumerate(changes) if change.new_price > (change.old_price or 0))
+    assert raised == GuardSettings().war_cuts
+    assert changes[raised].created_at - changes[raised - 1].created_at >= timedelta(hours=12)
+    assert asks[raised] <= (asks[raised - 1] - 1) * Decimal("1.05")
+    assert min(asks) >= floor

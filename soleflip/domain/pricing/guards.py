@@ -13,6 +13,8 @@ from soleflip.domain.pricing.facts import PricingInput
 from soleflip.domain.pricing.settings import setting
 
 HUNDRED = Decimal(100)
+CLOCKS_APART = timedelta(minutes=5)
+"""A time further ahead than this is left over from a clock that jumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def quote_guard(given: PricingInput, guards: GuardSettings, *, needed: bool) -> 
     quote = given.quote
     if quote is None:
         return ("no_quote", "There is no quote of this size to decide by.") if needed else None
-    if quote.at > given.now + timedelta(minutes=5):
+    if quote.at > given.now + CLOCKS_APART:
         return "stale_quote", "The quote carries a time in the future."
     if given.now - quote.at > timedelta(minutes=guards.max_age_minutes):
         return "stale_quote", f"The quote is older than {guards.max_age_minutes} minutes."
