@@ -26,7 +26,8 @@ log = structlog.get_logger()
 TASK = "soleflip.jobs.tasks.perform"
 URGENT = frozenset({"list", "change", "order_sync", "product_lookup", "deliver_alerts", "test_channel"})
 QUEUES = ("urgent", "default")
-JOB_TIMEOUT = 3600
+JOB_TIMEOUT = 32 * 86_400
+"""Longer than any time limit of a run: those are what ends one (services/timetable.py)."""
 
 
 @dataclass(frozen=True, slots=True)

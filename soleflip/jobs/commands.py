@@ -9,7 +9,7 @@ from rq import Worker
 
 from soleflip.db import db
 from soleflip.jobs import tasks
-from soleflip.jobs.schedule import Timetable
+from soleflip.jobs.schedule import Scheduler
 from soleflip.runtime import QUEUES, Runtime
 
 
@@ -34,4 +34,4 @@ def worker() -> None:
 @with_appcontext
 def scheduler() -> None:
     """Start what the timetable says until told to stop."""
-    Timetable(current_app.extensions["soleflip"]).run()
+    Scheduler(current_app.extensions["soleflip"]).run()

@@ -1,9 +1,8 @@
-"""The scheduler: starts what the timetable says, and wakes runs that nobody works on."""
+"""The scheduler: starts what the timetable says, and sees to runs that nobody works on or that never end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import contextlib
 from typing import Any
 
 import structlog
@@ -16,53 +15,55 @@ from sqlalchemy.exc import OperationalError
 from soleflip.db import db
 from soleflip.jobs import tasks
 from soleflip.runtime import Runtime
-from soleflip.services.timetable import TIMETABLE
 
 log = structlog.get_logger()
 
 SCHEDULER_LOCK = 7420018
+LOOK_EVERY = 5
+"""Seconds between two looks at the timetable and at the runs."""
+
+DUTIES = (tasks.end_overdue, tasks.wake_abandoned, tasks.start_due)
+"""What is done at every look: what ended is not woken, and what is woken is not started again."""
 
 
-SWEEP_EVERY = 5
-
-
-class Timetable(CronScheduler):
-    """RQ's scheduler, which starts runs in the database in place of bare jobs; only one of several acts."""
+class Scheduler(CronScheduler):
+    """RQ's scheduler with one line, the look; what is due is in the database. Only one of several acts."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(connection=runtime.redis, name="soleflip")
-        self._actions: dict[str, Callable[[], object]] = {}
         self._leader: Connection | None = None
         self._holds = False
-        self._add("sweep", SWEEP_EVERY, tasks.wake_abandoned)
-        for entry in TIMETABLE:
-            every = entry.every_in_sandbox if runtime.settings.sandbox else entry.every
-            self._add(entry.kind, every, partial(tasks.start_scheduled, entry.kind))
+        self.register(look, "default", interval=LOOK_EVERY, name="look")
 
     def run(self) -> None:
         """Go on until told to stop by a signal."""
         self.start()  # type: ignore[no-untyped-call]
 
-    def _add(self, name: str, every: int, action: Callable[[], object]) -> None:
-        self._actions[name] = action
-        self.register(tasks.start_scheduled, "default", args=(name,), interval=every, name=name)
-
     def enqueue_jobs(self) -> list[Any]:
-        """Start what is due, when this scheduler is the one that acts; a fault of one line stops no other."""
-        if not self._is_leader():
-            return []
+        """Look, when it is time and this scheduler is the one that acts."""
         due = [job for job in self.get_jobs() if job.should_run()]
         for job in due:
-            try:
-                self._actions[job.name]()
-            except (OperationalError, RedisError) as error:
-                log.warning("timetable line not started", line=job.name, error=str(error))
             job.set_enqueue_time(now())
+            if self._is_leader():
+                look()
         return due
 
+    def save(self, pipeline: Any = None) -> None:
+        """Tell Redis of this scheduler; while Redis is away nobody is told, and the look goes on."""
+        if pipeline is not None:
+            super().save(pipeline)
+            return
+        with contextlib.suppress(RedisError):
+            super().save()
+
+    def heartbeat(self) -> None:
+        """Give Redis a sign of life; while it is away nobody is told, and the look goes on."""
+        with contextlib.suppress(RedisError):
+            super().heartbeat()
+
     def calculate_sleep_interval(self) -> float:
-        """Never sleep longer than the sweep's interval, so that a second scheduler takes over soon."""
-        return min(super().calculate_sleep_interval(), float(SWEEP_EVERY))
+        """Never sleep longer than until the next look, so that a second scheduler takes over soon."""
+        return min(super().calculate_sleep_interval(), float(LOOK_EVERY))
 
     def _is_leader(self) -> bool:
         """Hold the scheduler's lock, or try to get it: it is free as soon as its holder dies."""
@@ -79,3 +80,12 @@ class Timetable(CronScheduler):
             self._leader = None
             return False
         return self._holds
+
+
+def look() -> None:
+    """Do every duty of the scheduler once; a fault of one stops no other."""
+    for duty in DUTIES:
+        try:
+            duty()
+        except (OperationalError, RedisError) as error:
+            log.warning("a duty of the scheduler was not done", duty=duty.__name__, error=str(error))

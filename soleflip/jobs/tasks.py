@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from flask import current_app
+from rq import get_current_job
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
 from soleflip.db import db
@@ -19,12 +26,14 @@ from soleflip.services import (
     change_batches,
     channels,
     deliveries,
+    failures,
     feed_sources,
     feeds,
     listing_sync,
     market_memory,
     orders,
     pricing,
+    recovery,
     replays,
     runs,
     sourcing,
@@ -53,7 +62,12 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "deliver_alerts": deliveries.deliver,
     "test_channel": channels.test,
     "backup": backups.perform,
+    "settle": recovery.settle,
 }
+
+
+class TimeIsUp(BaseException):
+    """This attempt has reached its time limit; no `except Exception` on the way may take it for something else."""
 
 
 def perform(run_id: str) -> None:
@@ -67,13 +81,17 @@ def perform(run_id: str) -> None:
     ):
         if not runs.try_lease(lease, key):
             return
+        job = get_current_job()
         with runtime.transaction() as session:
-            run = runs.begin(session, key)
+            if failures.end_if_overdue(session, key):
+                return
+            run = runs.begin(session, key, job_id=job.id if job else None)
+            limit = failures.time_limit(session, run.kind) if run else 0
         if run is not None:
-            _perform(runtime, run)
+            _perform(runtime, run, limit if job else None)
 
 
-def _perform(runtime: Runtime, run: Run) -> None:
+def _perform(runtime: Runtime, run: Run, limit: int | None) -> None:
     """Do the work and record its end: done, cancelled, failed, or put back for later."""
     work = Work(
         run_id=run.id,
@@ -89,7 +107,13 @@ def _perform(runtime: Runtime, run: Run) -> None:
     logger = log.bind(run=str(run.id), kind=run.kind, attempt=run.attempts)
     sent_before = runtime.stockx.requests_sent
     try:
-        message = KINDS[run.kind](work)
+        with _ended_after(limit):
+            message = KINDS[run.kind](work)
+    except TimeIsUp:
+        # The alarm may have rung in the middle of a statement: no connection of before is used again.
+        db.engine.dispose()
+        _end(runtime, run, "failed", failures.sentence(limit or 0))
+        logger.warning("run ended by its time limit", seconds=limit)
     except runs.Cancelled:
         _end(runtime, run, "cancelled", "Stopped by the operator. What was done stays done.")
     except RetryLater as error:
@@ -111,6 +135,35 @@ def _perform(runtime: Runtime, run: Run) -> None:
             runs.count_requests(session, run.id, runtime.stockx.requests_sent - sent_before)
 
 
+@contextmanager
+def _ended_after(seconds: int | None) -> Iterator[None]:
+    """Raise TimeIsUp in the block after so many seconds; without a number the block may take as long as it takes.
+
+    An alarm, since a job may hang in any call; jobs run in the main thread of a process of their own.
+    """
+    rung = False
+
+    def ring(_number: int, _frame: Any) -> None:
+        nonlocal rung
+        rung = True
+        raise TimeIsUp
+
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    except Exception:
+        if rung:  # what broke because the alarm rang in it, such as a statement that was cut off
+            raise TimeIsUp from None
+        raise
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def _end(runtime: Runtime, run: Run, state: str, message: str) -> None:
     with runtime.transaction() as session:
         runs.finish(session, run.id, state, message=message, error=message if state == "failed" else None)
@@ -126,22 +179,41 @@ def _later(runtime: Runtime, run: Run, limit: int, message: str) -> None:
         runs.postpone(session, run.id, pause, message=message)
 
 
-def start_scheduled(kind: str) -> UUID | None:
-    """Start a run of this kind from the timetable, unless one is still open."""
+def start_due() -> list[UUID]:
+    """Start a run of every line of the timetable that is due."""
     runtime: Runtime = current_app.extensions["soleflip"]
+    started = []
     with runtime.transaction() as session:
-        if runs.is_open(session, kind) or not timetable.is_needed(session, kind):
-            return None
-        run = runs.start(session, kind, actor="timetable", params=timetable.params_of(session, kind))
-    runtime.queue.wake(run.id, kind)
-    return run.id
+        for kind in timetable.due(session, sandbox=runtime.settings.sandbox):
+            started.append(runs.start(session, kind, actor="timetable", params=timetable.params_of(session, kind)))
+        if recovery.is_needed(session):
+            started.append(runs.start(session, recovery.KIND, actor="timetable"))
+    for run in started:
+        runtime.queue.wake(run.id, run.kind)
+    return [run.id for run in started]
 
 
 def wake_abandoned() -> int:
     """Wake every run that nobody works on: its worker died, or Redis lost its job."""
     runtime: Runtime = current_app.extensions["soleflip"]
     with runtime.transaction() as session:
+        failures.give_up(session)
         found = runs.abandoned(session)
     for run_id in found:
         runtime.queue.wake(run_id)
     return len(found)
+
+
+def end_overdue() -> int:
+    """End every run past its time limit, if need be with the process that performs it."""
+    runtime: Runtime = current_app.extensions["soleflip"]
+    with runtime.transaction() as session:
+        held = failures.end_overdue(session)
+    for overdue in held:
+        log.warning("a run is past its time limit and goes on: ending its process", run=str(overdue.run_id))
+        if overdue.job_id is not None:
+            try:
+                send_stop_job_command(runtime.redis, overdue.job_id, serializer=JSONSerializer)
+            except (InvalidJobOperation, NoSuchJobError) as error:
+                log.warning("its process could not be told", run=str(overdue.run_id), error=str(error))
+    return len(held)

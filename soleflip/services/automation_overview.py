@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.models import Decision, ListingChange, Run, StockxListing, StopSwitch
-from soleflip.services import runs, stop
-from soleflip.services.timetable import TIMETABLE, Entry
-
-
-@dataclass(frozen=True, slots=True)
-class TimetableLine:
-    """One line of the timetable with its last run and when the next is due; times are real ones."""
-
-    entry: Entry
-    every: timedelta
-    last: Run | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a run of this kind is queued or running."""
-        return self.last is not None and self.last.state in runs.OPEN_STATES
-
-    @property
-    def due_at(self) -> datetime | None:
-        """When the next run is due, None when it never ran."""
-        return self.last.created_at + self.every if self.last else None
+from soleflip.services import runs, stop, timetable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +20,7 @@ class AutomationView:
     switch: StopSwitch | None
     halted: Sequence[Run]
     waiting: int
-    lines: Sequence[TimetableLine]
+    lines: Sequence[timetable.Line]
     decisions: Sequence[Decision]
 
     @property
@@ -51,25 +31,12 @@ class AutomationView:
 
 def view(session: Session, *, sandbox: bool) -> AutomationView:
     """Return what the Automation page shows; in the sandbox the timetable's intervals are its own."""
-    newest = select(func.max(Run.created_at).label("at"), Run.kind).group_by(Run.kind).subquery()
-    last = {
-        run.kind: run
-        for run in session.scalars(
-            select(Run).join(newest, (newest.c.kind == Run.kind) & (newest.c.at == Run.created_at))
-        )
-    }
-    lines = [
-        TimetableLine(
-            entry, timedelta(seconds=entry.every_in_sandbox if sandbox else entry.every), last.get(entry.kind)
-        )
-        for entry in TIMETABLE
-    ]
     decisions = select(Decision).options(joinedload(Decision.rule)).order_by(Decision.created_at.desc()).limit(20)
     return AutomationView(
         switch=stop.switch(session),
         halted=halted(session),
         waiting=_waiting(session),
-        lines=lines,
+        lines=timetable.lines(session, sandbox=sandbox),
         decisions=session.scalars(decisions).all(),
     )
 

@@ -162,8 +162,8 @@ def _halve(work: Work, batch_id: UUID, why: str) -> int:
 def _settle_left_over(work: Work) -> None:
     """Bring changes that an earlier attempt had sent to an end."""
     with work.transaction() as session:
-        batches = session.execute(
-            select(StockxBatch.id, StockxBatch.stockx_batch_id).where(
+        batches = session.scalars(
+            select(StockxBatch.id).where(
                 StockxBatch.id.in_(
                     select(ListingChange.batch_id).where(
                         ListingChange.run_id == work.run_id, ListingChange.state == "sending"
@@ -171,11 +171,18 @@ def _settle_left_over(work: Work) -> None:
                 )
             )
         ).all()
-    for batch_id, stockx_id in batches:
-        if stockx_id is None:
-            _settle_lost(work, batch_id)
-        else:
-            _follow(work, batch_id)
+    for batch_id in batches:
+        settle(work, batch_id)
+
+
+def settle(work: Work, batch_id: UUID) -> None:
+    """Bring one batch to its end: follow it when StockX's id is known, else look at each of its listings."""
+    with work.transaction() as session:
+        stockx_id = session.scalar(select(StockxBatch.stockx_batch_id).where(StockxBatch.id == batch_id))
+    if stockx_id is None:
+        _settle_lost(work, batch_id)
+    else:
+        _follow(work, batch_id)
 
 
 def _follow(work: Work, batch_id: UUID) -> None:

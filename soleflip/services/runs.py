@@ -121,8 +121,11 @@ def try_lease(session: Session, run_id: UUID) -> bool:
     return bool(session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _lease_key(run_id)}))
 
 
-def begin(session: Session, run_id: UUID) -> Run | None:
-    """Mark a run as running; None when it is over or its retry is not yet due. The caller holds the lease."""
+def begin(session: Session, run_id: UUID, *, job_id: str | None = None) -> Run | None:
+    """Mark a run as running; None when it is over or its retry is not yet due. The caller holds the lease.
+
+    `job_id` is the queue's name for this attempt, by which it can be ended from outside.
+    """
     run = session.scalar(
         select(Run)
         .where(Run.id == run_id, Run.state.in_(OPEN_STATES), (Run.retry_at.is_(None)) | (Run.retry_at <= NOW))
@@ -137,6 +140,8 @@ def begin(session: Session, run_id: UUID) -> Run | None:
             state="running",
             attempts=Run.attempts + 1,
             heartbeat_at=NOW,
+            attempt_at=NOW,
+            job_id=job_id,
             retry_at=None,
             started_at=func.coalesce(Run.started_at, NOW),
         )
@@ -189,6 +194,7 @@ def reopen(session: Session, run_id: UUID) -> Run:
     if run is None or run.state != "failed":
         raise Conflict("Only a run that failed can go on.")
     run.state, run.attempts, run.retry_at, run.finished_at, run.error = "queued", 0, None, None, None
+    run.seen_at = run.seen_by = None
     run.cancel_requested, run.message = False, "Goes on where it stopped."
     session.flush()
     return run
@@ -215,8 +221,13 @@ def abandoned(session: Session, *, queued_for: timedelta = timedelta(seconds=5))
         .where(Run.state.in_(OPEN_STATES), (Run.state == "running") | due)
         .order_by(Run.created_at)
     ).all()
+    return [run_id for run_id, state in found if state == "queued" or not is_held(session, run_id)]
+
+
+def is_held(session: Session, run_id: UUID) -> bool:
+    """Tell whether somebody works on a run: holds its lease."""
     free = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return [run_id for run_id, state in found if state == "queued" or session.scalar(free, {"key": _lease_key(run_id)})]
+    return not session.scalar(free, {"key": _lease_key(run_id)})
 
 
 def lines(session: Session, run_id: UUID, limit: int = 500) -> Sequence[RunLine]:
@@ -230,10 +241,21 @@ def _lease_key(run_id: UUID) -> int:
 
 
 def history(
-    session: Session, *, kind: str | None = None, state: str | None = None, after: str | None = None, limit: int = 50
+    session: Session,
+    *,
+    kind: str | None = None,
+    state: str | None = None,
+    unseen: bool = False,
+    after: str | None = None,
+    limit: int = 50,
 ) -> tuple[Sequence[Run], str | None]:
-    """Return a page of runs, newest first, and the cursor of the next page; raises InvalidInput for a bad cursor."""
+    """Return a page of runs, newest first, and the cursor of the next page; raises InvalidInput for a bad cursor.
+
+    `unseen` leaves the failed ones that nobody has marked as seen.
+    """
     query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
+    if unseen:
+        query = query.where(Run.state == "failed", Run.seen_at.is_(None))
     if kind:
         query = query.where(Run.kind == kind)
     if state:

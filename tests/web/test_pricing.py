@@ -82,12 +82,11 @@ def test_the_timetable_only_proposes_where_the_operator_approves(browser, book, 
     post(browser, "/pricing/defaults", strategy="hold", expires_after_days="14", repricing="propose")
     post(browser, "/automation/run", kind="reprice")
     with app.app_context():
-        tasks.start_scheduled("listing_sync")
+        tasks.start_due()
     with book() as session:
-        assert {run.kind: run.params for run in session.scalars(select(Run))} == {
-            "reprice": {"approve": True},
-            "listing_sync": {},
-        }
+        started = {run.kind: run.params for run in session.scalars(select(Run))}
+        assert started.pop("reprice") == {"approve": True}
+        assert not any(started.values())
 
 
 def test_ticked_proposals_go_out_and_the_others_wait(browser, book):
