@@ -22,7 +22,8 @@ from soleflip.config import PROJECT, Settings
 from soleflip.db import db
 from soleflip.factory import create_app
 from soleflip.feeds.demo import COLUMNS, rows
-from soleflip.services import accounts
+from soleflip.runtime import system_clock
+from soleflip.services import accounts, sessions
 
 SEED = 20260101
 SHOPS = 5
@@ -49,11 +50,12 @@ class World:
         """Return a browser without a browser, signed in."""
         with self.app.app_context(), self.app.extensions["soleflip"].transaction() as session:
             user = accounts.ensure_first_operator(session, EMAIL, PASSWORD)
-        if user is None:
-            raise RuntimeError("somebody has an account already")
+            if user is None:
+                raise RuntimeError("somebody has an account already")
+            begun = sessions.begin(session, user.id, address=None, device=None, now=system_clock())
         client = self.app.test_client()
         with client.session_transaction() as cookie:
-            cookie["_user_id"] = f"{user.id}:{user.session_epoch}"
+            cookie["_user_id"] = str(begun.id)
         return client
 
 

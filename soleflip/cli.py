@@ -20,7 +20,7 @@ from soleflip import local, sandbox, schema
 from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
-from soleflip.runtime import Runtime
+from soleflip.runtime import Runtime, system_clock
 from soleflip.services import accounts, backups, costs, feeds, replay, reports, restores, sales_files
 from soleflip.services import stop as switch
 
@@ -84,6 +84,17 @@ def create_operator(email: str, role: str, password: str) -> None:
     with database(), _runtime().transaction() as session:
         accounts.create_operator(session, email, password, role)
     click.echo(f"{email} may sign in as {role}.")
+
+
+@operator.command("rescue")
+@click.option("--email", required=True)
+@click.password_option()
+@plainly
+def rescue_operator(email: str, password: str) -> None:
+    """Let somebody in again: a new password, no lock, no second factor, an open account."""
+    with database(), _runtime().transaction() as session:
+        accounts.rescue(session, email, password, now=system_clock())
+    click.echo(f"{email} may sign in with the new password. Set up a new second factor.")
 
 
 @sandbox_group.command("run")

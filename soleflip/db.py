@@ -52,6 +52,13 @@ Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Updated = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now(), onupdate=func.now())]
 Json = Annotated[dict[str, Any], mapped_column(JSONB, server_default=text("'{}'::jsonb"))]
+
+
+class EncryptedText(Text):
+    """A secret, encrypted by services/secrets.py: the type by which key rotation finds every column that holds one."""
+
+
+Encrypted = Annotated[str, mapped_column(EncryptedText)]
 LongText = Annotated[str, mapped_column(Text)]
 
 

@@ -27,8 +27,8 @@ from soleflip.db import db
 from soleflip.factory import create_app
 from soleflip.jobs import tasks
 from soleflip.models import Item, Product, Run, StockxListing, Variant
-from soleflip.runtime import Runtime
-from soleflip.services import accounts, runs
+from soleflip.runtime import Runtime, system_clock
+from soleflip.services import accounts, runs, sessions
 from tests.conftest import Sandbox, running_sandbox
 
 SPEED = 3000
@@ -121,7 +121,7 @@ class Selling:
         def visited() -> Any:
             client = self.app.test_client()
             with client.session_transaction() as cookie:
-                cookie["_user_id"] = f"{owner.id}:{owner.session_epoch}"
+                cookie["_user_id"] = str(begun.id)
             found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/").text)
             assert found
             client.environ_base["HTTP_X_CSRFTOKEN"] = found[1]
@@ -130,6 +130,7 @@ class Selling:
         with self.runtime.transaction() as session:
             owner = accounts.ensure_first_operator(session, EMAIL, PASSWORD)
             assert owner is not None
+            begun = sessions.begin(session, owner.id, address=None, device=None, now=system_clock())
         with ThreadPoolExecutor(1) as elsewhere:
             return elsewhere.submit(visited).result()
 

@@ -1,6 +1,14 @@
 """Tables, nothing clever. Importing this package registers them all."""
 
-from soleflip.models.accounts import ApiAnswer, ApiToken, StockxConnection, User
+from soleflip.models.accounts import (
+    ApiAnswer,
+    ApiToken,
+    RecoveryCode,
+    SecondFactor,
+    StockxConnection,
+    User,
+    UserSession,
+)
 from soleflip.models.alerts import Alert, AlertChannel, AlertDelivery
 from soleflip.models.automation import AutomatedPair, Decision, Rule
 from soleflip.models.away import Away, AwayAsk
@@ -60,11 +68,13 @@ __all__ = [
     "ProfitDay",
     "Purchase",
     "Quote",
+    "RecoveryCode",
     "Replay",
     "Rule",
     "Run",
     "RunLine",
     "SavedSearch",
+    "SecondFactor",
     "Setting",
     "Shop",
     "StockxBatch",
@@ -75,5 +85,6 @@ __all__ = [
     "StyleCode",
     "TimetableSetting",
     "User",
+    "UserSession",
     "Variant",
 ]

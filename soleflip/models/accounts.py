@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from soleflip.db import Base, Created, LongText, Moment, Updated, UuidKey
+from soleflip.db import Base, Created, Encrypted, LongText, Moment, Updated, UuidKey
 
 
 class User(Base):
-    """An account; `role`: owner, operator, viewer. `session_epoch` changes to sign out everywhere."""
+    """An account; `role`: owner, operator, viewer. `session_epoch` is read by the version before sessions had rows."""
 
     __tablename__ = "users"
     __table_args__ = ({"schema": "auth"},)
@@ -27,6 +27,47 @@ class User(Base):
     locked_until: Mapped[Moment | None]
     last_sign_in_at: Mapped[Moment | None]
     created_at: Mapped[Created]
+
+
+class UserSession(Base):
+    """A browser that is signed in: it counts until `idle_until`, which use moves on, and never past `expires_at`."""
+
+    __tablename__ = "sessions"
+    __table_args__ = ({"schema": "auth"},)
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str | None] = mapped_column(String(60))
+    device: Mapped[str | None] = mapped_column(String(300))
+    last_seen_at: Mapped[Moment]
+    idle_until: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    created_at: Mapped[Created]
+
+
+class SecondFactor(Base):
+    """The TOTP secret of an account, encrypted; it counts once confirmed. No code of `last_step` or before counts."""
+
+    __tablename__ = "second_factors"
+    __table_args__ = ({"schema": "auth"},)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"), primary_key=True)
+    secret_encrypted: Mapped[Encrypted]
+    confirmed_at: Mapped[Moment | None]
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[Created]
+
+
+class RecoveryCode(Base):
+    """A code that counts once in place of one from the app, kept as a hash."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = ({"schema": "auth"},)
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"), index=True)
+    used_at: Mapped[Moment | None]
 
 
 class ApiToken(Base):
@@ -75,7 +116,7 @@ class StockxConnection(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, server_default="1", autoincrement=False)
     state: Mapped[str] = mapped_column(String(20), server_default="disconnected")
-    refresh_token_encrypted: Mapped[LongText | None]
+    refresh_token_encrypted: Mapped[Encrypted | None]
     reason: Mapped[LongText | None]
     connected_at: Mapped[Moment | None]
     updated_at: Mapped[Updated]

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueCo
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from soleflip.db import Base, Created, LongText, Moment
+from soleflip.db import Base, Created, Encrypted, LongText, Moment
 
 
 class Alert(Base):
@@ -52,7 +52,7 @@ class AlertChannel(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
     service: Mapped[str] = mapped_column(String(60))
-    address_encrypted: Mapped[LongText]
+    address_encrypted: Mapped[Encrypted]
     address_shown: Mapped[str] = mapped_column(String(120))
     kinds: Mapped[list[str]] = mapped_column(ARRAY(String(20)))
     pace: Mapped[str] = mapped_column(String(10), server_default="now")

@@ -17,7 +17,7 @@ from soleflip.domain.alerts import KINDS, PACES
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.models import AlertChannel, AlertDelivery, AuditEntry, Run
 from soleflip.services import runs
-from soleflip.services.keyring import decrypt, encrypt, encrypt_anew
+from soleflip.services.keyring import decrypt, encrypt
 from soleflip.services.runs import Work
 from soleflip.services.settings import AlertSettings, load
 
@@ -152,15 +152,6 @@ def send(channel: AlertChannel, message: Message, *, keys: Sequence[str], allow_
     if address is None:
         return channels.Outcome(False, UNREADABLE)
     return channels.send(address, message, allow_private=allow_private)
-
-
-def encrypt_addresses_anew(session: Session, keys: Sequence[str]) -> int:
-    """Encrypt every address anew with the newest key; returns how many."""
-    found = session.scalars(select(AlertChannel).with_for_update()).all()
-    for channel in found:
-        channel.address_encrypted = encrypt_anew(keys, channel.address_encrypted)
-    session.flush()
-    return len(found)
 
 
 def _values(session: Session, form: ChannelForm, keys: Sequence[str], channel_id: int | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from soleflip.db import Clock, Transaction
 from soleflip.models import AuditEntry, StockxConnection
 from soleflip.services import alerts
-from soleflip.services.keyring import decrypt, encrypt, encrypt_anew
+from soleflip.services.keyring import decrypt, encrypt
 from soleflip.stockx import StoredTokens
 
 CONNECTED = "connected"
@@ -78,15 +78,6 @@ class DatabaseTokens:
                 "/settings/stockx",
                 self._clock(),
             )
-
-    def rotate(self) -> bool:
-        """Encrypt the token anew with the newest key; False when there is none."""
-        with self._transaction() as session:
-            row = session.get(StockxConnection, 1, with_for_update=True)
-            if row is None or row.refresh_token_encrypted is None:
-                return False
-            row.refresh_token_encrypted = encrypt_anew(self._keys, row.refresh_token_encrypted)
-        return True
 
 
 def account(session: Session, *, sandbox: bool) -> Account:

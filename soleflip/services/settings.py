@@ -101,6 +101,20 @@ class AlertSettings:
             raise InvalidInput("An address looks like https://soleflip.example.org.", field="site")
 
 
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How long a browser stays signed in: unused, in hours, and at most, in days."""
+
+    idle_hours: int = 72
+    longest_days: int = 30
+
+    def __post_init__(self) -> None:
+        """Refuse what would lock everybody out, or nobody ever."""
+        for name, most in (("idle_hours", 24 * 365), ("longest_days", 3650)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InvalidInput(f"This must be from 1 to {most}.", field=name)
+
+
 GROUPS: dict[str, type[Any]] = {
     "vat": VatSettings,
     "thresholds": Thresholds,
@@ -109,6 +123,7 @@ GROUPS: dict[str, type[Any]] = {
     "backups": BackupSettings,
     "automation": AutomationSettings,
     "alerts": AlertSettings,
+    "sessions": SessionSettings,
 }
 _KEPT = "settings"
 Shape = TypeVar("Shape")
@@ -121,6 +136,7 @@ Group = TypeVar(
     BackupSettings,
     AutomationSettings,
     AlertSettings,
+    SessionSettings,
 )
 
 

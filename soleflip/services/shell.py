@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, literal, select
 from sqlalchemy.orm import Session
 
-from soleflip.models import Alert, Run, Setting, StockxConnection, StopSwitch, User
+from soleflip.models import Alert, Run, Setting, StockxConnection, StopSwitch, User, UserSession
 from soleflip.services import settings
 from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.runs import OPEN_STATES
@@ -21,9 +21,10 @@ from soleflip.services.runs import OPEN_STATES
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The account that asks (None: nobody), the stop switch, the StockX account; open runs and unseen alerts."""
+    """Who asks and by which session (None: nobody), stop switch, StockX account, open runs, unseen alerts."""
 
     user: User | None
+    sign_in: UserSession | None
     is_stopped: bool
     stopped_by: str | None
     stop_reason: str | None
@@ -33,17 +34,22 @@ class Shell:
     unseen_alerts: int
 
 
-def shell(session: Session, *, sandbox: bool, account: tuple[UUID, int] | None = None) -> Shell:
+def shell(session: Session, *, sandbox: bool, session_id: UUID | None = None) -> Shell:
     """Read the frame's state in one statement.
 
-    `account` is what a session cookie keeps: an account's id and epoch. An account that was disabled or signed out
-    everywhere since is nobody.
+    `session_id` is what a cookie keeps. A session that ended, was idle too long or is too old is nobody's, and so is
+    one of an account that was closed.
     """
-    user_id, epoch = account or (None, None)
     one = select(literal(1).label("one")).subquery()
-    known = and_(User.id == user_id, User.session_epoch == epoch, User.is_enabled)
-    query = select(User, *_columns(), _settings()).select_from(one).outerjoin(User, known)
-    *row, stored = session.execute(query).one()
+    alive = and_(
+        UserSession.id == session_id,
+        UserSession.ended_at.is_(None),
+        UserSession.idle_until > func.now(),
+        UserSession.expires_at > func.now(),
+    )
+    known = and_(User.id == UserSession.user_id, User.is_enabled)
+    query = select(User, UserSession, *_columns(), _settings()).select_from(one)
+    *row, stored = session.execute(query.outerjoin(UserSession, alive).outerjoin(User, known)).one()
     settings.keep(session, stored or {})
     state: dict[str, Any] = dict(zip(Shell.__slots__, row, strict=True))
     state["is_stopped"] = bool(state["is_stopped"])
@@ -52,7 +58,7 @@ def shell(session: Session, *, sandbox: bool, account: tuple[UUID, int] | None =
 
 
 def _columns() -> tuple[Any, ...]:
-    """Return one scalar subquery for each field of Shell behind `user`, in its order."""
+    """Return one scalar subquery for each field of Shell behind `sign_in`, in its order."""
     return (
         select(StopSwitch.is_stopped).scalar_subquery(),
         select(StopSwitch.actor).scalar_subquery(),

@@ -7,6 +7,8 @@ from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
 from soleflip.web import (
+    account,
+    accounts,
     analytics,
     assets,
     audit,
@@ -36,6 +38,8 @@ from soleflip.web import (
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    account.bp,
+    accounts.bp,
     analytics.bp,
     audit.bp,
     auth.bp,

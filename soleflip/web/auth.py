@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -32,10 +32,10 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import User
 from soleflip.runtime import system_clock
-from soleflip.services import accounts
+from soleflip.services import accounts, sessions
 from soleflip.web import filters, shell
-from soleflip.web.forms import PasswordForm, SignInForm, add_error
-from soleflip.web.htmx import go
+from soleflip.web.forms import CodeForm, SignInForm, add_error
+from soleflip.web.htmx import go, wants_fragment
 from soleflip.web.unit import runtime
 
 bp = Blueprint("auth", __name__)
@@ -43,30 +43,45 @@ limiter = Limiter(key_func=get_remote_address, swallow_errors=True, in_memory_fa
 login = LoginManager()
 
 # Everything else needs somebody who is signed in. The JSON interface asks for a bearer token itself.
-OPEN_ENDPOINTS = frozenset({"static", "auth.sign_in"})
+OPEN_ENDPOINTS = frozenset({"static", "auth.sign_in", "auth.code"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 OPEN_PREFIXES = ("/api/",)
 READING = ("GET", "HEAD", "OPTIONS")
 # What a viewer may send all the same.
-FOR_VIEWERS = frozenset({"auth.sign_out", "auth.password", "auth.sign_out_everywhere", "tables.choose"})
+FOR_VIEWERS = frozenset(
+    {
+        "auth.sign_out",
+        "account.confirm",
+        "account.end_session",
+        "account.new_codes",
+        "account.password",
+        "account.remove_factor",
+        "account.sign_out_everywhere",
+        "tables.choose",
+    }
+)
 # What only an owner may ask for.
 FOR_OWNERS = frozenset({"backups.download"})
+# Whole rooms that are the owner's.
+OWNERS_ROOMS = frozenset({"accounts"})
 DEVICE_COOKIE = "soleflip_device"
 DEVICE_LIFETIME = timedelta(days=365)
+HALF = "half_signed_in"
+HALF_LIFETIME = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """Who is signed in; the epoch in the session ends when the account signs out everywhere."""
+    """Who is signed in, and by which session's row."""
 
     id: UUID
     email: str
     role: str
-    epoch: int
+    session_id: UUID
 
     def get_id(self) -> str:
         """Return what the session keeps."""
-        return f"{self.id}:{self.epoch}"
+        return str(self.session_id)
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -85,7 +100,7 @@ def install(app: Flask) -> None:
     """Sign-in, rate limits, session cookies and the closed door."""
     app.session_interface = Sessions()
     app.config.update(
-        PERMANENT_SESSION_LIFETIME=timedelta(days=7),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=365),
         SESSION_COOKIE_NAME="soleflip_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -109,13 +124,26 @@ def safe_next(target: str | None) -> str:
 
 
 def _load(key: str) -> SignedIn | None:
-    user_id, _, epoch = key.partition(":")
-    user = shell.read((UUID(user_id), int(epoch))).user
-    return _signed_in(user) if user else None
+    try:
+        found = shell.read(UUID(key))
+    except ValueError:
+        return None
+    return _signed_in(found.user, found.sign_in.id) if found.user and found.sign_in else None
 
 
-def _signed_in(user: User) -> SignedIn:
-    return SignedIn(user.id, user.email, user.role, user.session_epoch)
+def _signed_in(user: User, session_id: UUID) -> SignedIn:
+    return SignedIn(user.id, user.email, user.role, session_id)
+
+
+def _is_for_owners() -> bool:
+    return request.endpoint in FOR_OWNERS or request.blueprint in OWNERS_ROOMS
+
+
+def _note_use() -> None:
+    """Move the end of an idle session on; a fragment that a page asks for by itself is no use of it."""
+    here = shell.shell().sign_in
+    if here is not None and (request.method not in READING or not wants_fragment()):
+        sessions.touch(g.session, here, address=request.remote_addr, now=system_clock())
 
 
 def _close_the_door() -> Response | None:
@@ -125,8 +153,9 @@ def _close_the_door() -> Response | None:
     if current_user.is_authenticated:
         if current_user.role == "viewer" and request.method not in READING and request.endpoint not in FOR_VIEWERS:
             abort(403)
-        if current_user.role != "owner" and request.endpoint in FOR_OWNERS:
+        if current_user.role != "owner" and _is_for_owners():
             abort(403)
+        _note_use()
         return None
     if request.headers.get("HX-Request") == "true":
         here = urlsplit(request.headers.get("HX-Current-URL", ""))
@@ -154,47 +183,71 @@ def sign_in() -> Response:
     if outcome.user is None:
         add_error(form, InvalidInput(_why_not(outcome), field="password"))
         return make_response(render("auth/sign_in.html", form=form), 422)
-    return _enter(outcome.user, safe_next(request.args.get("next")))
+    target = safe_next(request.args.get("next"))
+    return _ask_for_code(outcome.user, target) if outcome.wants_code else enter(outcome.user, target)
+
+
+def leave() -> None:
+    """Forget in this browser who was signed in."""
+    logout_user()
+    session.clear()
 
 
 @bp.post("/sign-out")
 def sign_out() -> Response:
     """End this session."""
-    logout_user()
-    session.clear()
+    if current_user.is_authenticated:
+        sessions.end(g.session, current_user.session_id, current_user.id, now=system_clock())
+    leave()
     return go(url_for("auth.sign_in"))
 
 
-@bp.post("/sign-out-everywhere")
-def sign_out_everywhere() -> Response:
-    """End every session of this account."""
-    accounts.sign_out_everywhere(g.session, current_user.id)
-    return sign_out()
+@bp.route("/sign-in/code", methods=["GET", "POST"])
+@limiter.limit("10 per minute", methods=["POST"])
+def code() -> Response:
+    """Ask for the second factor after a right password, and take it."""
+    begun = _half_signed_in()
+    if begun is None:
+        flash("Please sign in again: the code was waited for too long.", "info")
+        return go(url_for("auth.sign_in"))
+    form = CodeForm()
+    if not form.validate_on_submit():
+        return make_response(render("auth/code.html", form=form), 422 if form.is_submitted() else 200)
+    keys, typed = runtime().settings.encryption_keys, form.code.data or ""
+    with runtime().transaction() as own:
+        outcome = accounts.sign_in_with_code(own, begun, typed, keys, system_clock(), known_device=_known_device())
+    if outcome.user is None:
+        why = _why_not(outcome) if outcome.locked_until else "This code is wrong, or was used before."
+        add_error(form, InvalidInput(why, field="code"))
+        return make_response(render("auth/code.html", form=form), 422)
+    return enter(outcome.user, safe_next(session[HALF].get("next")))
 
 
-@bp.route("/settings/password", methods=["GET", "POST"])
-def password() -> Response:
-    """Change one's password; other sessions end."""
-    form = PasswordForm()
-    if form.validate_on_submit():
-        try:
-            user = accounts.change_password(g.session, current_user.id, form.old.data or "", form.password.data or "")
-        except InvalidInput as error:
-            add_error(form, error)
-        else:
-            flash("Your password is changed. Other sessions have ended.", "success")
-            return _enter(user, url_for("settings.index"))
-    return make_response(render("auth/password.html", form=form), 422 if form.is_submitted() else 200)
+def _ask_for_code(user: User, target: str) -> Response:
+    """Keep in the signed cookie whose password was right, for a few minutes and this browser alone."""
+    session.clear()
+    session[HALF] = {"user": str(user.id), "at": system_clock().isoformat(), "next": target}
+    return go(url_for("auth.code"))
 
 
-def _enter(user: User, target: str) -> Response:
+def _half_signed_in() -> UUID | None:
+    begun = session.get(HALF)
+    if not begun or system_clock() - datetime.fromisoformat(begun["at"]) > HALF_LIFETIME:
+        return None
+    return UUID(begun["user"])
+
+
+def enter(user: User, target: str) -> Response:
     """Begin a fresh session, so that one planted before the sign-in is worth nothing."""
     flashes = session.get("_flashes")
     session.clear()
     session.permanent = True
     if flashes:
         session["_flashes"] = flashes
-    login_user(_signed_in(user))
+    begun = sessions.begin(
+        g.session, user.id, address=request.remote_addr, device=request.headers.get("User-Agent"), now=system_clock()
+    )
+    login_user(_signed_in(user, begun.id))
     response = go(target)
     response.set_cookie(
         DEVICE_COOKIE,

@@ -21,6 +21,12 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField("Password", [InputRequired("Your password is missing."), Length(max=200)])
 
 
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """A code of the second factor, or a recovery code."""
+
+    code = StringField("Code", [InputRequired("The code is missing."), Length(max=40)])
+
+
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """The old password once, the new one twice."""
 

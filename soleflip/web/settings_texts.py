@@ -32,6 +32,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
     "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
     "alerts": ("Messages", "How alerts leave the house; the channels have a page of their own."),
+    "sessions": ("Sessions", "How long a browser stays signed in. New limits hold from the next sign-in."),
     "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
     "automation": ("Automation", "What all rules together may do; each rule has limits of its own beside these."),
 }
@@ -97,6 +98,10 @@ TEXTS: dict[str, dict[str, Text]] = {
             "Only for a feed on a machine of your own; others could use it to look into your network.",
             choices=(("no", "Refused"), ("yes", "Allowed")),
         ),
+    },
+    "sessions": {
+        "idle_hours": Text("Unused for", "Then it has to sign in again.", "hours"),
+        "longest_days": Text("At most", "Also when it is used all the time.", "days"),
     },
     "backups": {
         "daily": Text("One a day, of the last", "0 keeps none of them.", "days"),

@@ -66,9 +66,9 @@ def rooms() -> list[list[Room]]:
     return [group for group in groups if group]
 
 
-def read(account: tuple[UUID, int] | None = None) -> Shell:
-    """Read who asks and what the frame shows, once per request; `account` is the id and epoch the session keeps."""
-    g.shell = house.shell(g.session, sandbox=runtime().settings.sandbox, account=account)
+def read(session_id: UUID | None = None) -> Shell:
+    """Read who asks and what the frame shows, once per request; `session_id` is what the cookie keeps."""
+    g.shell = house.shell(g.session, sandbox=runtime().settings.sandbox, session_id=session_id)
     return cast(Shell, g.shell)
 
 

@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 from soleflip.api.contract import OPERATIONS
 from soleflip.api.document import PROBLEMS
 from soleflip.models import ApiToken, User
-from soleflip.services import tokens
+from soleflip.runtime import system_clock
+from soleflip.services import sessions, tokens
 from tests.api.conftest import API, Caller
 
 
@@ -44,8 +45,10 @@ def test_a_bad_token_is_refused(app: Flask, owner: User, header: str) -> None:
 
 def test_a_session_cookie_opens_no_door(app: Flask, owner: User) -> None:
     browser = app.test_client()
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        begun = sessions.begin(session, owner.id, address=None, device=None, now=system_clock())
     with browser.session_transaction() as cookie:
-        cookie["_user_id"] = f"{owner.id}:0"
+        cookie["_user_id"] = str(begun.id)
     assert browser.get("/settings").status_code == 200
     check_problem(browser.get(f"{API}/selling/listings"), 401, "unauthorized")
 

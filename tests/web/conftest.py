@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 from werkzeug.test import TestResponse
 
 from soleflip.models import User
-from soleflip.services import accounts
+from soleflip.runtime import system_clock
+from soleflip.services import accounts, sessions
 
 PASSWORD = "correct horse battery"
 EMAIL = {role: f"{role}@soleflip.test" for role in accounts.ROLES}
@@ -39,8 +40,9 @@ def signed_in(app: Any, cast: None) -> Callable[..., Any]:
         browser = app.test_client()
         with app.app_context(), app.extensions["soleflip"].transaction() as session:
             user = session.query(User).filter_by(email=EMAIL[role]).one()
+            begun = sessions.begin(session, user.id, address=None, device="Firefox/1.0 Linux", now=system_clock())
         with browser.session_transaction() as cookie:
-            cookie["_user_id"] = f"{user.id}:{user.session_epoch}"
+            cookie["_user_id"] = str(begun.id)
         return browser
 
     return enter

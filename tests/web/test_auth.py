@@ -12,7 +12,7 @@ from soleflip.services import accounts
 from soleflip.web import auth
 from tests.web.conftest import EMAIL, PASSWORD, post, token
 
-OPEN = {"/sign-in", "/healthz", "/readyz", "/static/<path:filename>"}
+OPEN = {"/sign-in", "/sign-in/code", "/healthz", "/readyz", "/static/<path:filename>"}
 
 
 def test_every_address_is_closed_to_nobody(app, client):
@@ -40,8 +40,9 @@ def _example(converter) -> object:
     return {"UUIDConverter": uuid, "IntegerConverter": 1}.get(kind, "x")
 
 
-def test_every_form_asks_for_its_token(app, browser):
+def test_every_form_asks_for_its_token(app, signed_in):
     """All routes that take a form refuse one without the token, whoever sends it."""
+    browser = signed_in("owner")
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}):
             if rule.rule.startswith("/api/"):
@@ -127,7 +128,7 @@ def test_signing_out_ends_the_session(browser):
 
 def test_signing_out_everywhere_ends_other_sessions(signed_in):
     here, there = signed_in(), signed_in()
-    post(here, "/sign-out-everywhere")
+    post(here, "/settings/account/sign-out-everywhere")
     assert there.get("/").status_code == 303
 
 
@@ -147,7 +148,7 @@ def test_the_password_can_be_changed_and_other_sessions_end(app, signed_in, clie
     assert "10 to 200 characters" in short.text
     done = post(here, "/settings/password", old=PASSWORD, password=new, again=new)
     assert done.status_code == 303
-    assert "Your password is changed" in here.get("/settings").text
+    assert "Your password is changed" in here.get("/settings/account").text
     assert there.get("/").status_code == 303
     assert post(client, "/sign-in", email=EMAIL["operator"], password=new).status_code == 303
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 from soleflip.models import AuditEntry, StockxConnection
-from soleflip.services import settings
+from soleflip.services import keyring, settings
 from soleflip.services.connection import DatabaseTokens
 from soleflip.services.settings import VatSettings
 from soleflip.stockx import StoredTokens
@@ -80,7 +80,7 @@ def test_the_refresh_token_is_encrypted_and_its_key_can_be_rotated(app):
         DatabaseTokens(transaction, [old], lambda: moment).save(StoredTokens("a refresh token", moment))
         with transaction() as session:
             assert "a refresh token" not in (session.get(StockxConnection, 1).refresh_token_encrypted or "")
-        assert DatabaseTokens(transaction, [new, old], lambda: moment).rotate()
+        assert keyring.rotate(transaction, [new, old]).renewed == 1
         assert DatabaseTokens(transaction, [new], lambda: moment).load() == StoredTokens("a refresh token", moment)
         # With the wrong key the account counts as lost, and the page says why.
         assert DatabaseTokens(transaction, [old], lambda: moment).load() is None
