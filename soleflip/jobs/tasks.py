@@ -21,6 +21,7 @@ from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
 from soleflip.services import (
+    automation,
     backups,
     catalog,
     change_batches,
@@ -63,6 +64,7 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "test_channel": channels.test,
     "backup": backups.perform,
     "settle": recovery.settle,
+    "automate": automation.process_quickflip_to_sale,
 }
 
 
@@ -103,6 +105,7 @@ def _perform(runtime: Runtime, run: Run, limit: int | None) -> None:
         books=runtime.books,
         tempo=runtime.settings.sandbox_speed if runtime.settings.sandbox else 1.0,
         settings=runtime.settings,
+        wake=runtime.queue.wake,
     )
     logger = log.bind(run=str(run.id), kind=run.kind, attempt=run.attempts)
     sent_before = runtime.stockx.requests_sent

@@ -37,7 +37,8 @@ class Decision(Base):
 
     `state`: waiting (for approval), approved (is carried out as soon as the limits leave room), done, rejected,
     failed, expired (what it rests on has moved). `basis` is the offer's price or the ask: a rule decides once on a
-    thing at one basis. `pairs` and `amount` (books' currency) are what is wanted, and once done what was committed.
+    thing at one basis, unless it failed. `pairs` and `amount` (books' currency) are what is wanted, and once done
+    what was committed.
     """
 
     __tablename__ = "decisions"
@@ -48,7 +49,7 @@ class Decision(Base):
             "subject_id",
             "basis",
             unique=True,
-            postgresql_where=text("state <> 'expired'"),
+            postgresql_where=text("state NOT IN ('expired', 'failed')"),
         ),
         Index(
             "uq_decisions_open",

@@ -37,6 +37,8 @@ from soleflip.services.runs import Books
 from soleflip.services.settings import AutomationSettings
 
 LOCK = 7420021
+ROUND = 500
+"""So many decisions are carried out in one transaction at most."""
 HOUR = timedelta(hours=1)
 SOLD = ("sold", "written_off")
 
@@ -101,9 +103,9 @@ def _inside_limits(
     """Take decisions in the order of their approval as long as there is room; the others wait, each saying for what."""
     most = settings.load(session, AutomationSettings).money_per_day
     ledger = _Ledger.of(session, books, now)
-    tasks = []
+    tasks: list[Task] = []
     for decision, seen in standing:
-        if decision.rule_id is None:
+        if decision.rule_id is None or len(tasks) == ROUND:
             continue
         rule = automation_rules.read(automation_rules.get(session, decision.rule_id))
         spent = ledger.spent(decision.rule_id, seen.product_id)

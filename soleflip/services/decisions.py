@@ -24,6 +24,8 @@ PAGE = 50
 MOST_WAITING = 200
 """So many decisions of one rule wait at most: nobody reads more."""
 UNANSWERED_FOR = timedelta(days=7)
+TRIED_AGAIN_AFTER = timedelta(hours=12)
+"""What failed at a price, for instance for being sold out, may be decided at the same price once more."""
 AUTOPILOT = "autopilot"
 
 
@@ -106,7 +108,7 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
     left = most - (waiting or 0)
     if left <= 0:
         return 0
-    fitting = _new_ones(session, rule, matches(session, read, now))[:left]
+    fitting = _new_ones(session, rule, matches(session, read, now), now)[:left]
     if not fitting:
         return 0
     values = [_row(rule, read, match, now, run_id) for match in fitting]
@@ -120,12 +122,17 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
     return len(written)
 
 
-def _new_ones(session: Session, rule: Rule, fitting: list[Match]) -> list[Match]:
-    """Leave out what this rule decided at the same price, and what any rule has under way."""
+def _new_ones(session: Session, rule: Rule, fitting: list[Match], now: datetime) -> list[Match]:
+    """Leave out what this rule decided at the same price (failed on it: a while ago), and what is under way."""
     ids = [match.seen.id for match in fitting]
     known = select(Decision.subject_id, Decision.basis, Decision.rule_id, Decision.state).where(
         Decision.subject_id.in_(ids),
-        Decision.state.in_(OPEN_STATES) | ((Decision.rule_id == rule.id) & (Decision.state != "expired")),
+        Decision.state.in_(OPEN_STATES)
+        | (
+            (Decision.rule_id == rule.id)
+            & (Decision.state != "expired")
+            & ((Decision.state != "failed") | (Decision.created_at > now - TRIED_AGAIN_AFTER))
+        ),
     )
     rows = session.execute(known).all()
     decided = {(row.subject_id, row.basis) for row in rows if row.rule_id == rule.id}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,12 +44,17 @@ class Books:
     timezone: ZoneInfo
 
 
+def _leave_to_the_sweep(_run_id: UUID, _kind: str) -> None:
+    """Wake nobody: the scheduler's sweep finds what is queued."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a run works with: its id and params, and the parts through which it reaches the world.
 
     A service gets one of these where it acts outside; each transaction it opens is its own. `tempo` is how many
-    seconds of the clock pass in a real one. `settings` are there wherever a run really runs.
+    seconds of the clock pass in a real one. `settings` are there wherever a run really runs. `wake` has a worker
+    begin a run that this one has started and committed.
     """
 
     run_id: UUID
@@ -61,6 +66,7 @@ class Work:
     books: Books
     tempo: float = 1.0
     settings: Settings | None = None
+    wake: Callable[[UUID, str], object] = _leave_to_the_sweep
 
     def pause(self, seconds: float) -> None:
         """Wait for so many seconds of the clock's time: in the sandbox, whose clock is fast, that is shorter."""

@@ -45,6 +45,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("quotes", "Refresh quotes that have grown old", 1800, 60),
     Entry("thin_quotes", "Thin out old quotes", 86_400, 3600),
     Entry("reprice", "Reprice live listings", 3600, 90),
+    Entry("automate", "Automation: let the rules decide, and carry out what is approved", 300, 30),
     Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
     Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
     Entry("backup", "Back up the database", 86_400, 86_400),

@@ -89,6 +89,7 @@ RUN_NAMES = {
     "list": "Listing",
     "change": "Price and state changes",
     "reprice": "Repricing",
+    "automate": "Automation",
     "replay": "Replay",
     "order_sync": "Order sync",
     "listing_sync": "Listing sync",
