@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.figures import Figure, fastest, rows_read, statements, timed
 from bench.world import World, fill_listings
+from soleflip.services.listing_filter import SORTS, STATES, WARNINGS, ListingFilter
 from soleflip.services.listing_overview import PAGE
-from soleflip.services.listing_query import SORTS, STATES, WARNINGS, ListingFilter, groups, units
+from soleflip.services.listing_query import cursor_behind, heads, lines_page
 from soleflip.services.settings import Thresholds
 
 LATE = 0.95
@@ -78,11 +79,10 @@ def _most_statements(world: World, browser: FlaskClient) -> tuple[int, int]:
 
 def _late_page(world: World) -> str:
     """Return the cursor of the page that begins at 95 % of the lines, in the page's own order."""
-    lines = groups(units(ListingFilter(), world.now, MAX_AGE), ListingFilter(), down=False)
+    lines = heads(ListingFilter(), world.now, MAX_AGE)
     with Session(world.engine) as session:
-        keys = session.execute(select(lines.c.sorting, lines.c.key).order_by(lines.c.sorting, lines.c.key)).all()
-    row = keys[int(len(keys) * LATE)]
-    return f"{row.sorting}~{row.key}"
+        number = session.scalar(select(func.count()).select_from(lines.order_by(None).subquery())) or 0
+        return cursor_behind(session.execute(lines.offset(int(number * LATE)).limit(1)).one())
 
 
 def _bare(world: World) -> FlaskClient:
@@ -91,9 +91,8 @@ def _bare(world: World) -> FlaskClient:
 
     @app.get("/")
     def index() -> str:
-        lines = groups(units(ListingFilter(), world.now, MAX_AGE), ListingFilter(), down=False)
         with Session(world.engine) as session:
-            rows = session.execute(select(lines).order_by(lines.c.sorting, lines.c.key).limit(PAGE + 1)).all()
+            rows = session.execute(lines_page(ListingFilter(), world.now, MAX_AGE, PAGE + 1)).all()
         return render_template_string(BARE, rows=rows[:PAGE])
 
     return app.test_client()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Identity, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from soleflip.db import Base, Created, Json, LongText, Moment, Updated, UuidKey
@@ -25,7 +25,11 @@ class Product(Base):
     """One model in one colour; `style_key` is the style code with letters and digits only, in upper case."""
 
     __tablename__ = "products"
-    __table_args__ = (Index("ix_products_style_key", "style_key"), {"schema": "products"})
+    __table_args__ = (
+        Index("ix_products_style_key", "style_key"),
+        Index("ix_products_title", text("lower(title)")),
+        {"schema": "products"},
+    )
 
     id: Mapped[UuidKey]
     brand_id: Mapped[int | None] = mapped_column(ForeignKey("products.brands.id"), index=True)

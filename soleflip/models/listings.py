@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -13,6 +13,22 @@ from soleflip.models.catalog import Product, Variant
 from soleflip.models.stock import Item
 
 LIVE = "status IN ('pending', 'submitting', 'review', 'active', 'inactive')"
+LINE = "md5(coalesce(catalog_variant_id::text, variant_id, id::text) || status || currency || ask_price::text)::uuid"
+SORTED = {
+    "ask": "ask_price",
+    "state": "status",
+    "listed": "coalesce(listed_at, created_at)",
+    "lowest": "coalesce(current_lowest_ask, -99999999)",
+    "bid": "coalesce(current_highest_bid, -99999999)",
+    "gap": "coalesce(ask_price - current_lowest_ask, -99999999)",
+    "floor": "coalesce(floor_price, -99999999)",
+    "profit": "coalesce(expected_profit, -99999999)",
+}
+"""What live listings can be sorted by, as services/listing_query.py words it."""
+
+
+def _sorted(name: str, expression: str) -> Index:
+    return Index(f"ix_stockx_listings_by_{name}", text(expression), "id", postgresql_where=text(LIVE))
 
 
 class StockxListing(Base):
@@ -20,7 +36,7 @@ class StockxListing(Base):
 
     `strategy` is the one that acts; `strategy_from` says whose word it is: rules (of tag, brand or default), listing,
     or experiment; `experiment_arm` is what the lot once gave it. `strategy_settings`, `guards` and `tags` are the
-    listing's own.
+    listing's own. `line` is the same for equal units: one size in one state at one ask.
     """
 
     __tablename__ = "stockx_listings"
@@ -28,6 +44,7 @@ class StockxListing(Base):
         Index("idx_listings_status", "status"),
         Index("uq_stockx_listings_live_item", "item_id", unique=True, postgresql_where=text(LIVE)),
         Index("ix_stockx_listings_variant", "variant_id"),
+        *(_sorted(name, expression) for name, expression in SORTED.items()),
         {"schema": "selling"},
     )
 
@@ -35,6 +52,7 @@ class StockxListing(Base):
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.products.id"), index=True)
     catalog_variant_id: Mapped[UUID | None] = mapped_column(ForeignKey("products.variants.id"), index=True)
     item_id: Mapped[UUID | None] = mapped_column(ForeignKey("inventory.items.id"))
+    line: Mapped[UUID] = mapped_column(Computed(LINE, persisted=True), index=True, deferred=True)
     stockx_listing_id: Mapped[str | None] = mapped_column(String(100), unique=True)
     stockx_product_id: Mapped[str] = mapped_column(String(100))
     variant_id: Mapped[str | None] = mapped_column(String(100))

@@ -12,16 +12,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Numeric, String, cast, func, literal, select, tuple_
+from sqlalchemy import Select, String, cast, func, literal, select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import ColumnElement, Subquery
+from sqlalchemy.sql import Subquery
 
-from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.errors import NotFound
 from soleflip.domain.listings import LIVE_STATES
-from soleflip.models import Brand, ListingChange, Product, Run, Setting, StockxListing, Variant
-from soleflip.services.listing_query import WARNINGS, ListingFilter, groups, units
+from soleflip.models import Brand, ListingChange, Product, Run, StockxListing, Variant
+from soleflip.services.listing_filter import STATES, WARNINGS, ListingFilter
+from soleflip.services.listing_query import MOST_COUNTED, counted, cursor_behind, groups, lines_page, units
 from soleflip.services.runs import OPEN_STATES
-from soleflip.services.settings import Thresholds
+from soleflip.services.settings import Thresholds, load
 
 PAGE = 50
 KINDS_SHOWN = ("list", "change", "reprice", "listing_sync")
@@ -105,17 +106,16 @@ class Overview:
 
 def overview(session: Session, wanted: ListingFilter, now: datetime) -> Overview:
     """Return one page of the Listings table; raises InvalidInput for a cursor that does not fit."""
-    around = _around(session)
-    stored = around.thresholds or {}
-    max_age = timedelta(hours=int(stored.get("max_quote_age_hours", Thresholds().max_quote_age_hours)))
-    lines, cursor, total, pairs = _lines(session, wanted, now, max_age)
+    max_age = timedelta(hours=load(session, Thresholds).max_quote_age_hours)
+    around = _around(session, counted(wanted, now, max_age))
+    rows = session.execute(lines_page(wanted, now, max_age, PAGE + 1)).all()
     undo = Undo(UUID(around.undo["run_id"]), around.undo["count"]) if around.undo else None
     return Overview(
-        lines=lines,
-        next=cursor,
-        total=total,
-        units=pairs,
-        counts=around.counts or {},
+        lines=[_line(row) for row in rows[:PAGE]],
+        next=cursor_behind(rows[PAGE - 1]) if len(rows) > PAGE else None,
+        total=around.filtered["lines"],
+        units=around.filtered["units"] or 0,
+        counts={state: count for state, count in around.counts.items() if count},
         brands=[(entry["id"], entry["name"]) for entry in around.brands or []],
         reviews=[_review(entry) for entry in around.reviews or []],
         run=around.Run,
@@ -128,15 +128,16 @@ def line(session: Session, listing_id: UUID, now: datetime, max_age: timedelta) 
     """Return one listing as a line of its own; raises NotFound."""
     wanted = ListingFilter(state="all")
     rows = units(wanted, now, max_age, StockxListing.id == listing_id)
-    row = session.execute(select(groups(rows, wanted, down=False))).one_or_none()
+    row = session.execute(select(groups(rows))).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     return _line(row)
 
 
-def _around(session: Session) -> Any:
+def _around(session: Session, filtered: Select[int, int]) -> Any:
     """Read counts, brands, reviews, the open run and the last price change in one statement."""
-    counted = select(StockxListing.status, func.count().label("n")).group_by(StockxListing.status).subquery()
+    counts = [part for state in STATES if state not in ("live", "all") for part in (state, _count(state))]
+    sizes = filtered.subquery()
     brands = (
         select(Brand.id, Brand.name)
         .where(
@@ -174,15 +175,21 @@ def _around(session: Session) -> Any:
     return session.execute(
         select(
             Run,
-            select(func.jsonb_object_agg(counted.c.status, counted.c.n)).scalar_subquery().label("counts"),
+            func.jsonb_build_object(*counts).label("counts"),
+            select(func.to_jsonb(sizes.table_valued())).scalar_subquery().label("filtered"),
             select(_as_list(brands)).scalar_subquery().label("brands"),
             select(_as_list(reviews)).scalar_subquery().label("reviews"),
-            select(Setting.value).where(Setting.key == "thresholds").scalar_subquery().label("thresholds"),
             _last_price_change().label("undo"),
         )
         .select_from(one)
         .outerjoin(Run, Run.id == open_run)
     ).one()
+
+
+def _count(state: str) -> Any:
+    """How many listings there are in a state, of so many as are counted at all."""
+    some = select(StockxListing.id).where(StockxListing.status == state).limit(MOST_COUNTED + 1).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
 
 
 def _as_list(rows: Subquery) -> Any:
@@ -219,25 +226,6 @@ def _review(entry: dict[str, Any]) -> Review:
     return Review(UUID(entry["id"]), entry["title"], entry["size"] or "", ask, entry["currency"], why, candidates)
 
 
-def _lines(
-    session: Session, wanted: ListingFilter, now: datetime, max_age: timedelta
-) -> tuple[list[Line], str | None, int, int]:
-    """Return a page of lines, the next cursor, and how many lines and units the filter leaves."""
-    down = wanted.sort.startswith("-")
-    lines = groups(units(wanted, now, max_age), wanted, down)
-    query = select(lines).limit(PAGE + 1)
-    if wanted.after:
-        value, key = _cursor(wanted)
-        mark = tuple_(lines.c.sorting, lines.c.key)
-        query = query.where(mark < tuple_(value, key) if down else mark > tuple_(value, key))
-    order = (lines.c.sorting.desc(), lines.c.key.desc()) if down else (lines.c.sorting, lines.c.key)
-    found = session.execute(query.order_by(*order)).all()
-    rows = found[:PAGE]
-    cursor = f"{rows[-1].sorting}~{rows[-1].key}" if len(found) > PAGE else None
-    total, pairs = (int(rows[0].total), int(rows[0].units)) if rows else (0, 0)
-    return [_line(row) for row in rows], cursor, total, pairs
-
-
 def _line(row: Any) -> Line:
     values = row._mapping
     return Line(
@@ -265,14 +253,3 @@ def _line(row: Any) -> Line:
         under_way=row.under_way,
         new_price=row.new_price,
     )
-
-
-def _cursor(wanted: ListingFilter) -> tuple[ColumnElement[Any], str]:
-    value, _, key = (wanted.after or "").rpartition("~")
-    if wanted.sort.removeprefix("-") in ("title", "state"):
-        return literal(value, String), key
-    try:
-        number = Decimal(value)
-    except ArithmeticError as error:
-        raise InvalidInput("This page of the list is no longer there: start at the first one.") from error
-    return literal(number, Numeric), key

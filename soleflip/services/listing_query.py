@@ -1,96 +1,157 @@
-"""Which listings are meant and how they fold into lines: the filter of the Listings page, turned into SQL."""
+"""Pages of listings, equal units as one line.
+
+A page takes as long for a hundred listings as for a hundred thousand: an index gives the first unit of each line in
+the wanted order (`heads`), and only those lines are folded. What the index is over has to read here as it does there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Numeric, String, and_, case, cast, func, literal, or_, select
+from sqlalchemy import (
+    Integer,
+    Numeric,
+    Select,
+    String,
+    and_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql import ColumnElement, Subquery
 
-from soleflip.domain.listings import LIVE_STATES
-from soleflip.models import Item, LatestQuote, ListingChange, Product, Quote, StockxListing, Variant
-from soleflip.services.stock import TO_BUY
-
-STATES = (
-    "live",
-    "pending",
-    "submitting",
-    "review",
-    "active",
-    "inactive",
-    "expired",
-    "failed",
-    "sold",
-    "delisted",
-    "all",
+from soleflip.domain.errors import InvalidInput
+from soleflip.models import Item, LatestQuote, ListingChange, Product, StockxListing, Variant
+from soleflip.services.listing_filter import (
+    WARNINGS,
+    ListingFilter,
+    Tables,
+    conditions_of,
+    lowest_of,
+    place_of,
+    quote_of,
+    warnings_of,
 )
-PLACES = {"lowest": "Lowest", "tied": "Tied for lowest", "above": "Above the lowest", "alone": "No other ask known"}
-WARNINGS = {
-    "outside": "Changed outside",
-    "cost_unknown": "Cost unknown",
-    "stale": "Quote is old",
-    "no_quote": "No quote",
-    "below_market": "Well below the market",
-    "below_floor": "Below its floor",
-    "market_below_floor": "Market is below our floor",
-    "loss": "Sells at a loss",
-    "expiring": "Expires soon",
-    "not_bought": "Not bought yet",
-    "failed": "Last change failed",
-}
-SORTS = ("title", "ask", "lowest", "bid", "gap", "floor", "profit", "listed", "state")
-BELOW_MARKET = Decimal("0.95")
-"""An ask under this share of the lowest ask gives money away."""
-EXPIRES_SOON = timedelta(days=3)
-FAR = Decimal("1e12")
+
+MOST_COUNTED = 10_000
+"""So many are counted; beyond, a page says that there are more."""
+NOWHERE = "-99999999"
+_OF_UNITS = ("lowest", "bid", "gap", "floor", "profit", "listed")
+"""What a line is ordered by that its units may differ in."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListingFilter:
-    """What the address says: state, brand, words, strategy, place in the market, a warning, order and cursor."""
-
-    state: str = "live"
-    brand: int | None = None
-    text: str = ""
-    strategy: str | None = None
-    place: str | None = None
-    warning: str | None = None
-    sort: str = "title"
-    after: str | None = None
-
-    @classmethod
-    def from_args(cls, args: Mapping[str, str]) -> ListingFilter:
-        """Read a query string; values that mean nothing are left out."""
-        sort = args.get("sort", "")
-        return cls(
-            state=_known(args.get("state"), STATES) or "live",
-            brand=int(args["brand"]) if args.get("brand", "").isdecimal() and len(args["brand"]) < 10 else None,
-            text=args.get("q", "").strip()[:100],
-            strategy=args.get("strategy") or None,
-            place=_known(args.get("place"), PLACES),
-            warning=_known(args.get("warning"), {"any", *WARNINGS}),
-            sort=sort if sort.removeprefix("-") in SORTS else "title",
-            after=args.get("after") or None,
-        )
+def lines_page(wanted: ListingFilter, now: datetime, max_age: timedelta, limit: int) -> Select[Any]:
+    """Select a page of lines in their order, behind the cursor. Raises InvalidInput for a cursor that does not fit."""
+    down = wanted.sort.startswith("-")
+    first = heads(wanted, now, max_age).limit(limit).cte("heads")
+    lines = groups(units(wanted, now, max_age, StockxListing.line.in_(select(first.c.line))))
+    ends = (first.c.sorting, first.c.head)
+    query = select(lines, *ends).join(first, first.c.line == lines.c.line)
+    return query.order_by(*(each.desc() if down else each for each in ends))
 
 
-def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *conditions: ColumnElement[bool]) -> Subquery:
+def heads(wanted: ListingFilter, now: datetime, max_age: timedelta) -> Select[Any]:
+    """Select the lines in the wanted order, each where its lowest unit stands, behind the cursor."""
+    tables = Tables.renamed()
+    place, key = _place_in_order(tables, wanted.column), tables.listing.id
+    query = _chosen(tables, wanted, now, max_age, tables.listing.line, place.label("sorting"), key.label("head"))
+    query = query.where(~_stands_lower(tables, wanted, now, max_age))
+    if wanted.after:
+        query = query.where(*_behind(wanted, place, key))
+    return query.order_by(*((place.desc(), key.desc()) if wanted.sort.startswith("-") else (place, key)))
+
+
+def counted(wanted: ListingFilter, now: datetime, max_age: timedelta) -> Select[int, int]:
+    """Select how many lines and units a filter leaves, of so many units as are counted at all."""
+    tables = Tables.renamed()
+    some = _chosen(tables, wanted, now, max_age, tables.listing.line).limit(MOST_COUNTED + 1).subquery()
+    each = select(func.count().label("units")).select_from(some).group_by(some.c.line).subquery()
+    return select(func.count().label("lines"), cast(func.sum(each.c.units), Integer).label("units")).select_from(each)
+
+
+def _chosen(tables: Tables, wanted: ListingFilter, now: datetime, max_age: timedelta, *columns: Any) -> Select[Any]:
+    """Select columns of the listings that are meant; a table that nothing is asked of costs nothing."""
+    listing, product = tables.listing, tables.product
+    query = select(*columns).select_from(listing)
+    if wanted.column == "title" or wanted.brand is not None or wanted.text:
+        query = query.join(product, product.id == listing.product_id)
+    query = query.outerjoin(tables.item, tables.item.id == listing.item_id)
+    return query.outerjoin(tables.quote, quote_of(tables)).where(*conditions_of(tables, wanted, now, max_age))
+
+
+def _stands_lower(tables: Tables, wanted: ListingFilter, now: datetime, max_age: timedelta) -> ColumnElement[bool]:
+    """Whether another unit of the line stands lower in the order: then the line stands there."""
+    others = Tables.renamed()
+    mine, theirs = tables.listing.id, others.listing.id
+    if wanted.column in _OF_UNITS:
+        mine = tuple_(_place_in_order(tables, wanted.column), mine)
+        theirs = tuple_(_place_in_order(others, wanted.column), theirs)
+    found = _chosen(others, wanted, now, max_age, literal(1))
+    return found.where(others.listing.line == tables.listing.line, theirs < mine).exists()
+
+
+def _place_in_order(tables: Tables, column: str) -> ColumnElement[Any]:
+    """Return what the page is ordered by; what is not known stands below everything."""
+    listing = tables.listing
+    if column == "title":
+        return func.lower(tables.product.title)
+    plain: dict[str, ColumnElement[Any]] = {"ask": listing.ask_price, "state": listing.status}
+    if column in plain:
+        return plain[column]
+    if column == "listed":
+        return func.coalesce(listing.listed_at, listing.created_at)
+    amounts = {
+        "lowest": listing.current_lowest_ask,
+        "bid": listing.current_highest_bid,
+        "gap": listing.ask_price - listing.current_lowest_ask,
+        "floor": listing.floor_price,
+        "profit": listing.expected_profit,
+    }
+    return func.coalesce(amounts[column], literal_column(NOWHERE, Numeric))
+
+
+def _behind(wanted: ListingFilter, place: ColumnElement[Any], key: Any) -> list[ColumnElement[bool]]:
+    """Begin behind the cursor; the second condition is in the first, and tells the index of titles where."""
+    value, head = _read_cursor(wanted)
+    here, there = tuple_(place, key), tuple_(value, head)
+    if wanted.sort.startswith("-"):
+        return [here < there, place <= value]
+    return [here > there, place >= value]
+
+
+def _read_cursor(wanted: ListingFilter) -> tuple[Any, Any]:
+    text, _, head = (wanted.after or "").rpartition("~")
+    try:
+        value: Any = text
+        if wanted.column == "listed":
+            value = datetime.fromisoformat(text)
+        elif wanted.column not in ("title", "state"):
+            value = Decimal(text)
+        return literal(value), literal(UUID(head))
+    except (ValueError, ArithmeticError) as error:
+        raise InvalidInput("This page of the list is no longer there: start at the first one.") from error
+
+
+def cursor_behind(row: Any) -> str:
+    """Return the cursor of the page behind a row of `lines_page`."""
+    return f"{row.sorting}~{row.head}"
+
+
+def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *only: ColumnElement[bool]) -> Subquery:
     """Select one row per listing that the filter leaves, with its market and its warnings."""
-    lowest = func.coalesce(LatestQuote.lowest_ask, StockxListing.current_lowest_ask)
-    bid = func.coalesce(LatestQuote.highest_bid, StockxListing.current_highest_bid)
-    place = _place(lowest)
-    warnings = _warning_columns(lowest, now, max_age)
+    tables = Tables()
+    lowest = lowest_of(tables)
     query = (
         select(
             StockxListing.id,
-            func.coalesce(
-                cast(StockxListing.catalog_variant_id, String), StockxListing.variant_id, cast(StockxListing.id, String)
-            ).label("unit"),
+            StockxListing.line,
             Product.title,
             Product.style_code,
             Variant.size,
@@ -99,9 +160,9 @@ def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *conditions:
             StockxListing.currency,
             StockxListing.ask_price.label("ask"),
             lowest.label("lowest"),
-            bid.label("bid"),
+            func.coalesce(LatestQuote.highest_bid, StockxListing.current_highest_bid).label("bid"),
             LatestQuote.at.label("quoted_at"),
-            place.label("place"),
+            place_of(tables).label("place"),
             (StockxListing.ask_price - lowest).label("gap"),
             StockxListing.floor_price.label("floor"),
             StockxListing.expected_profit.label("profit"),
@@ -111,116 +172,26 @@ def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *conditions:
             func.coalesce(StockxListing.error, StockxListing.outside_change).label("note"),
             ListingChange.kind.label("under_way"),
             ListingChange.new_price,
-            *(column.label(f"warn_{name}") for name, column in warnings.items()),
+            *(column.label(f"warn_{name}") for name, column in warnings_of(tables, now, max_age).items()),
         )
         .join(Product, Product.id == StockxListing.product_id)
         .outerjoin(Variant, Variant.id == StockxListing.catalog_variant_id)
         .outerjoin(Item, Item.id == StockxListing.item_id)
-        .outerjoin(
-            LatestQuote,
-            and_(
-                LatestQuote.variant_id == StockxListing.catalog_variant_id,
-                LatestQuote.currency == StockxListing.currency,
-            ),
-        )
+        .outerjoin(LatestQuote, quote_of(tables))
         .outerjoin(
             ListingChange,
             and_(ListingChange.listing_id == StockxListing.id, ListingChange.state.in_(("waiting", "sending"))),
         )
-        .where(*_conditions(wanted), *conditions)
     )
-    if wanted.place:
-        query = query.where(place == wanted.place)
-    if wanted.warning == "any":
-        query = query.where(or_(*warnings.values()))
-    elif wanted.warning:
-        query = query.where(warnings[wanted.warning])
-    return query.subquery("units")
+    return query.where(*conditions_of(tables, wanted, now, max_age), *only).subquery("units")
 
 
-def _conditions(wanted: ListingFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.state == "live":
-        conditions.append(StockxListing.status.in_(sorted(LIVE_STATES)))
-    elif wanted.state != "all":
-        conditions.append(StockxListing.status == wanted.state)
-    if wanted.brand is not None:
-        conditions.append(Product.brand_id == wanted.brand)
-    if wanted.strategy:
-        conditions.append(StockxListing.strategy == wanted.strategy)
-    for word in wanted.text.split():
-        conditions.append(
-            or_(
-                Product.title.icontains(word, autoescape=True),
-                Product.style_code.icontains(word, autoescape=True),
-                StockxListing.stockx_listing_id == word,
-            )
-        )
-    return conditions
-
-
-def _place(lowest: ColumnElement[Any]) -> ColumnElement[str]:
-    """Say where our ask stands. StockX's lowest ask may be our own: it is a tie if it stood there before we came."""
-    came = func.coalesce(StockxListing.last_price_update, StockxListing.listed_at, StockxListing.created_at)
-    before = (
-        select(Quote.lowest_ask)
-        .where(
-            Quote.variant_id == StockxListing.catalog_variant_id,
-            Quote.currency == StockxListing.currency,
-            Quote.at <= came,
-        )
-        .order_by(Quote.at.desc())
-        .limit(1)
-        .correlate(StockxListing)
-        .scalar_subquery()
-    )
-    return case(
-        (lowest.is_(None), "alone"),
-        (StockxListing.ask_price < lowest, "lowest"),
-        (StockxListing.ask_price > lowest, "above"),
-        (before == StockxListing.ask_price, "tied"),
-        else_="lowest",
-    )
-
-
-def _warning_columns(lowest: ColumnElement[Any], now: datetime, max_age: timedelta) -> dict[str, ColumnElement[bool]]:
-    """Return what may be wrong with a listing, each as a condition that is true or false, never unknown."""
-    listing = StockxListing
-    on_stockx = listing.status.in_(("active", "inactive"))
-    cost = func.coalesce(Item.cost, listing.buy_price)
-    ask, floor = listing.ask_price, listing.floor_price
-    conditions: dict[str, ColumnElement[bool]] = {
-        "outside": listing.outside_change.is_not(None),
-        "cost_unknown": cost.is_(None) & ~listing.cost_unknown_accepted & on_stockx,
-        "stale": (LatestQuote.at < now - max_age) & on_stockx,
-        "no_quote": lowest.is_(None) & LatestQuote.at.is_(None) & on_stockx,
-        "below_market": (ask < lowest * BELOW_MARKET) & on_stockx,
-        "below_floor": (ask < floor) & on_stockx,
-        "market_below_floor": (lowest < floor) & on_stockx,
-        "loss": (listing.expected_profit < 0) & on_stockx,
-        "expiring": (listing.expires_at < now + EXPIRES_SOON) & on_stockx,
-        "not_bought": (Item.note == TO_BUY) & listing.status.in_(sorted(LIVE_STATES)),
-        "failed": listing.error.is_not(None) & listing.status.in_(sorted(LIVE_STATES)),
-    }
-    return {name: func.coalesce(condition, literal(False)) for name, condition in conditions.items()}
-
-
-def groups(rows: Subquery, wanted: ListingFilter, down: bool) -> Subquery:
-    """Fold equal units into lines, with the value that the page is ordered by and the sizes of the whole."""
+def groups(rows: Subquery) -> Subquery:
+    """Fold equal units into lines."""
     c = rows.c
-    key = func.min(cast(c.id, String))
-    far = literal(-FAR if down else FAR, Numeric)
-    amounts = {"ask": c.ask, "lowest": func.min(c.lowest), "bid": func.min(c.bid), "gap": func.min(c.gap)} | {
-        "floor": func.min(c.floor),
-        "profit": func.min(c.profit),
-        "listed": func.extract("epoch", func.min(c.listed_at)),
-    }
-    name = wanted.sort.removeprefix("-")
-    words = {"title": func.lower(func.min(c.title)), "state": c.status}
-    sorting = words[name] if name in words else func.coalesce(cast(amounts[name], Numeric), far)
     folded = select(
-        key.label("key"),
-        sorting.label("sorting"),
+        c.line,
+        func.min(cast(c.id, String)).label("key"),
         func.array_agg(aggregate_order_by(c.id, c.created_at, c.id)).label("ids"),
         func.count().label("quantity"),
         c.status.label("state"),
@@ -231,11 +202,5 @@ def groups(rows: Subquery, wanted: ListingFilter, down: bool) -> Subquery:
         *(func.min(c[each]).label(each) for each in ("quoted_at", "place", "floor", "profit", "listed_at", "note")),
         *(func.min(c[each]).label(each) for each in ("under_way", "new_price")),
         *(func.bool_or(c[f"warn_{each}"]).label(f"warn_{each}") for each in WARNINGS),
-        func.count().over().label("total"),
-        func.sum(func.count()).over().label("units"),
-    ).group_by(c.unit, c.status, c.ask, c.currency)
-    return folded.subquery("groups")
-
-
-def _known(value: str | None, choices: Any) -> str | None:
-    return value if value in choices else None
+    )
+    return folded.group_by(c.line, c.status, c.ask, c.currency).subquery("lines")

@@ -49,6 +49,15 @@ ORDER BY stakes.is_live DESC, products.quoted_at IS NULL DESC,
     GREATEST(COALESCE(stakes.profit, 1), 1) * EXTRACT(EPOCH FROM :now - products.quoted_at) DESC, products.id
 LIMIT :most
 """
+_ON_OUR_ASKS = """
+UPDATE selling.stockx_listings AS asks
+SET current_lowest_ask = quotes.lowest_ask, current_highest_bid = quotes.highest_bid
+FROM integration.latest_quotes AS quotes
+WHERE asks.catalog_variant_id = ANY(:variants)
+AND asks.status IN ('pending', 'submitting', 'review', 'active', 'inactive')
+AND quotes.variant_id = asks.catalog_variant_id AND quotes.currency = asks.currency
+AND (asks.current_lowest_ask, asks.current_highest_bid) IS DISTINCT FROM (quotes.lowest_ask, quotes.highest_bid)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ def keep_quotes(session: Session, product_id: UUID, market: Iterable[MarketData]
         statement = insert(LatestQuote)
         news = {name: statement.excluded[name] for name in rows[0] if name not in ("variant_id", "currency")}
         session.execute(statement.on_conflict_do_update(index_elements=["variant_id", "currency"], set_=news), rows)
+        session.execute(text(_ON_OUR_ASKS), {"variants": [row["variant_id"] for row in rows]})
     session.execute(update(Product).where(Product.id == product_id).values(quoted_at=now))
     return len(rows)
 

@@ -17,6 +17,7 @@ from flask import Flask
 
 from soleflip.domain.money import Money
 from soleflip.runtime import system_clock
+from soleflip.services.listing_query import MOST_COUNTED
 from soleflip.web.unit import now, runtime
 
 ABSENT = "–"
@@ -105,7 +106,7 @@ RUN_NAMES = {
 
 def install(app: Flask) -> None:
     """Register every format as a Jinja filter of its function's name."""
-    amounts = (money, signed, compact, percent, number, symbol)
+    amounts = (money, signed, compact, percent, number, counted, symbol)
     times = (day, when, iso, ago, real_ago, until, duration)
     for format_ in (*amounts, *times, state_word, state_colour, run_name):
         app.jinja_env.filters[format_.__name__] = format_
@@ -148,6 +149,11 @@ def number(value: Decimal | float | None) -> str:
     if value is None:
         return ABSENT
     return format_decimal(value, locale=_locale()).replace("-", "−")
+
+
+def counted(value: int, most: int = MOST_COUNTED) -> str:
+    """Format a count that ends at `most`: what is beyond is not counted, and the reader is told so."""
+    return f"{number(most)}+" if value > most else number(value)
 
 
 def day(value: datetime | date | None, style: str = "medium") -> str:

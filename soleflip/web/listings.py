@@ -15,8 +15,8 @@ from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.services import (
     asks,
     listing_detail,
+    listing_filter,
     listing_overview,
-    listing_query,
     listing_runs,
     listings,
     opportunities,
@@ -25,7 +25,7 @@ from soleflip.services import (
     wishes,
 )
 from soleflip.services.asks import Preview
-from soleflip.services.listing_query import ListingFilter
+from soleflip.services.listing_filter import ListingFilter
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.web import price_chart
 from soleflip.web.htmx import go, page
@@ -37,9 +37,9 @@ bp = Blueprint("listings", __name__, url_prefix="/listings")
 MOST_DIGITS = 12
 
 WORDS = {
-    "STATES": listing_query.STATES,
-    "PLACES": listing_query.PLACES,
-    "WARNINGS": listing_query.WARNINGS,
+    "STATES": listing_filter.STATES,
+    "PLACES": listing_filter.PLACES,
+    "WARNINGS": listing_filter.WARNINGS,
     "PRICE_MODES": list(wishes.PRICE_MODES.items()),
 }
 

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import LatestQuote, Quote, StockxListing
 from soleflip.services import listing_overview
-from soleflip.services.listing_query import ListingFilter
+from soleflip.services.listing_filter import ListingFilter
+from soleflip.services.market import keep_quotes
 from soleflip.services.stock import TO_BUY
+from soleflip.stockx.catalog import MarketData
 from tests.services.sales import make_listing
 
 
@@ -116,3 +118,29 @@ def test_a_broken_address_is_read_as_the_plain_page(args):
 def test_a_broken_cursor_is_refused(session, clock):
     with pytest.raises(InvalidInput):
         listing_overview.overview(session, ListingFilter(sort="ask", after="x~y"), clock())
+
+
+def test_new_quotes_stand_on_our_asks_so_that_an_index_can_sort_them(session, clock, listing):
+    answer = {
+        "productId": "P",
+        "variantId": listing.variant_id,
+        "currencyCode": "EUR",
+        "lowestAskAmount": "91",
+        "highestBidAmount": "70",
+    }
+    keep_quotes(session, listing.product_id, [MarketData.model_validate(answer)], clock())
+    session.refresh(listing)
+    assert (listing.current_lowest_ask, listing.current_highest_bid) == (91, 70)
+    assert only_line(session, clock, sort="lowest").lowest == 91
+
+
+def test_equal_units_are_one_line_where_its_lowest_unit_stands(session, clock, listing):
+    twin = make_listing(session, uuid4().hex, ask="100", style="ZZ1")
+    twin.product_id, twin.catalog_variant_id, twin.expected_profit = listing.product_id, listing.catalog_variant_id, -5
+    other = make_listing(session, uuid4().hex, ask="100", style="ZZ2")
+    other.expected_profit = Decimal(10)
+    session.flush()
+    up, down = (listing_overview.overview(session, ListingFilter(sort=sort), clock()) for sort in ("profit", "-profit"))
+    assert [line.quantity for line in up.lines] == [2, 1]
+    assert [line.quantity for line in down.lines] == [1, 2]
+    assert (up.total, up.units, up.lines[0].profit) == (2, 3, -5)

@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 from soleflip.db import db
 from soleflip.models import AuditEntry, FeedSource, SavedSearch
-from soleflip.services import feeds, listing_query, opportunity_filter, order_book, profit_days, runs, stock_overview
+from soleflip.services import feeds, listing_filter, opportunity_filter, order_book, profit_days, runs, stock_overview
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.stockx.orders import OrderDetail
 from tests.services.market_data import make_market, write_feed
@@ -86,10 +86,10 @@ PAGES = {
         "/opportunities/by-shop",
     ],
     "listings": [
-        *sorts("/listings", listing_query.SORTS),
-        *(f"/listings?state={state}" for state in listing_query.STATES),
-        *(f"/listings?warning={name}" for name in ("any", *listing_query.WARNINGS)),
-        *(f"/listings?place={name}" for name in listing_query.PLACES),
+        *sorts("/listings", listing_filter.SORTS),
+        *(f"/listings?state={state}" for state in listing_filter.STATES),
+        *(f"/listings?warning={name}" for name in ("any", *listing_filter.WARNINGS)),
+        *(f"/listings?place={name}" for name in listing_filter.PLACES),
         "/listings?q=shoe&brand=1&strategy=competitive",
     ],
     "orders": [
