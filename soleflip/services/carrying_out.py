@@ -5,7 +5,7 @@ What a decision does and that it is done are written in one transaction, so whoe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -102,7 +102,7 @@ def _inside_limits(
 ) -> list[Task]:
     """Take decisions in the order of their approval as long as there is room; the others wait, each saying for what."""
     most = settings.load(session, AutomationSettings).money_per_day
-    ledger = _Ledger.of(session, books, now)
+    ledger = Used.of(session, books, now)
     tasks: list[Task] = []
     for decision, seen in standing:
         if decision.rule_id is None or len(tasks) == ROUND:
@@ -120,15 +120,15 @@ def _inside_limits(
 
 
 @dataclass(slots=True)
-class _Ledger:
-    """What rules have used of their limits, from what is done, plus what this round takes."""
+class Used:
+    """What rules have used of their limits, from what is done, plus what a round takes."""
 
     money: dict[UUID | None, Decimal]
     actions: dict[UUID | None, int]
     pairs: dict[tuple[UUID | None, UUID | None], int]
 
     @classmethod
-    def of(cls, session: Session, books: Books, now: datetime) -> _Ledger:
+    def of(cls, session: Session, books: Books, now: datetime) -> Used:
         """Count what was done today (the operator's day), in the last hour, and what is bought and unsold."""
         midnight = now.astimezone(books.timezone).replace(hour=0, minute=0, second=0, microsecond=0)
         money = (
@@ -154,8 +154,8 @@ class _Ledger:
             {(rule, product): number for rule, product, number in session.execute(pairs)},
         )
 
-    def spent(self, rule_id: UUID, product_id: UUID) -> Spent:
-        """Return what counts against a rule's next decision on a product."""
+    def spent(self, rule_id: UUID | None, product_id: UUID | None = None) -> Spent:
+        """Return what counts against a rule's next decision, on a product where one is named."""
         return Spent(
             money=self.money.get(rule_id, ZERO),
             money_of_all=sum(self.money.values(), ZERO),
@@ -163,7 +163,7 @@ class _Ledger:
             pairs_of_product=self.pairs.get((rule_id, product_id), 0),
         )
 
-    def take(self, rule_id: UUID, product_id: UUID, pairs: int, cost: Decimal | None) -> None:
+    def take(self, rule_id: UUID | None, product_id: UUID, pairs: int, cost: Decimal | None) -> None:
         """Count what is about to be done."""
         self.actions[rule_id] = self.actions.get(rule_id, 0) + 1
         if cost is not None:
@@ -314,11 +314,3 @@ def _fail(task: Task, why: str, carried: Carried) -> None:
 
 def _pairs(number: int) -> str:
     return "One pair" if number == 1 else f"{number} pairs"
-
-
-def limits_used(session: Session, books: Books, now: datetime) -> Mapping[UUID | None, Spent]:
-    """Return what each rule has used of its limits now, for the page."""
-    ledger = _Ledger.of(session, books, now)
-    keys = ledger.money.keys() | ledger.actions.keys()
-    total = sum(ledger.money.values(), ZERO)
-    return {key: Spent(ledger.money.get(key, ZERO), total, ledger.actions.get(key, 0)) for key in keys}

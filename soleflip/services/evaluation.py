@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_tables import CATEGORIES, STANDARD, category_of
-from soleflip.domain.opportunities import Terms, Vat, cost_of, evaluate, has_moved
+from soleflip.domain.opportunities import Evaluation, Terms, Vat, cost_of, evaluate, has_moved
 from soleflip.models import Opportunity
 from soleflip.services import fees
 from soleflip.services.market_memory import own_asks, recall
@@ -129,6 +129,24 @@ def _rules(session: Session, now: datetime) -> _Rules:
         load(session, Thresholds).reopen_percent,
         _fingerprint(terms, strategy),
     )
+
+
+def hindsight(session: Session, now: datetime) -> Callable[..., Evaluation]:
+    """Return how an offer's price and a quote of some day are evaluated by today's settings.
+
+    Takes price and delivery in the books' currency, the product's type, the quote and its moment; what was sold and
+    asked then is not looked at.
+    """
+    rules = _rules(session, now)
+
+    def look(
+        price: Decimal, delivery: Decimal | None, product_type: str | None, quote: pricing.Quote, at: datetime
+    ) -> Evaluation:
+        terms = rules.terms_for(product_type)
+        ask = rules.propose(pricing.PricingInput(fees=terms.fees, now=at, quote=quote)).ask
+        return evaluate(cost_of(price, delivery, terms), ask, quote.highest_bid, terms)
+
+    return look
 
 
 def _fingerprint(*what: object) -> str:
