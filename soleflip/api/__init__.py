@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from soleflip.api import (
     access,
+    alerts,
     analytics,
     automation,
     document,
@@ -40,6 +41,7 @@ ROOMS = (
     orders,
     analytics,
     automation,
+    alerts,
     fees,
     settings,
 )

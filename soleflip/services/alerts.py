@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.alerts import KINDS
-from soleflip.domain.errors import InvalidInput
+from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.models import Alert, AlertChannel, AlertDelivery, Run
 from soleflip.services import runs
 
@@ -118,6 +118,14 @@ def latest(
         query = query.where(Alert.id < int(after))
     found = session.scalars(query).all()
     return found[:limit], str(found[limit - 1].id) if len(found) > limit else None
+
+
+def get(session: Session, alert_id: int) -> Alert:
+    """Return an alert; raises NotFound."""
+    alert = session.get(Alert, alert_id)
+    if alert is None:
+        raise NotFound("There is no such alert.")
+    return alert
 
 
 def mark_seen(session: Session, ids: Sequence[int] | None, *, actor: str, now: datetime) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from soleflip.api.contract import OPERATIONS
 from soleflip.api.document import document
-from soleflip.models import Item, Run, StockxListing
+from soleflip.models import Alert, AlertChannel, AlertDelivery, Item, Run, StockxListing
 from soleflip.services import feeds
 from tests.api.conftest import Caller
 from tests.api.world import DEMO_FEED, World
@@ -136,6 +136,15 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "start_now", "", {"json": {"kind": "quotes"}}
     yield "stop_everything", "", {"json": {"reason": "a look"}}
     yield "resume_everything", "", {"json": {"go_on": True}}
+    yield "list_alerts", "?unseen=true&kind=sale", {}
+    yield "try_alert_again", "1/again", {}
+    yield "mark_alerts_seen", "", {"json": {"ids": [1]}}
+    channel = {"name": "Phone", "address": "json://hooks.example/x", "quiet_from": "22:00", "quiet_to": "07:00"}
+    yield "add_channel", "", {"json": channel}
+    yield "list_channels", "", {}
+    yield "change_channel", "1", {"json": {"name": "Mail", "kinds": ["sale"], "pace": "daily", "daily_at": "08:00"}}
+    yield "test_channel", "1/test", {}
+    yield "remove_channel", "1", {}
     yield "show_settings", "", {}
     yield "save_settings", "vat", {"json": {"values": {"rate": "20"}}}
     yield "show_fees", "?day=2026-03-01", {}
@@ -160,6 +169,12 @@ def full(app: Flask, world: World, database: Any) -> World:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"No,Name,Price,Style\n1,Gel One,59.90,AB1234-100\n")
         world.import_id.append(str(entry.id))
+        channel = AlertChannel(
+            name="Old", service="JSON", address_encrypted="-", address_shown="json://…", kinds=["halt"]
+        )
+        alert = Alert(kind="sale", key="1-1", title="Sold", body="", raised_at=datetime.now(UTC))
+        alert.deliveries.append(AlertDelivery(channel=channel, state="failed", error="Nobody answered."))
+        session.add(alert)
         run = Run(kind="list", state="done", actor="test", params={}, counts={}, finished_at=datetime.now(UTC))
         session.add(run)
         session.flush()

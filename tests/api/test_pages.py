@@ -8,6 +8,10 @@ from soleflip.api.contract import OPERATIONS
 
 # What a page shows or does, and the operation that does it.
 SAME: dict[str, str] = {
+    "alerts.again": "try_alert_again",
+    "alerts.follow": "mark_alerts_seen",
+    "alerts.index": "list_alerts",
+    "alerts.seen": "mark_alerts_seen",
     "analytics.groups_csv": "show_groups",
     "analytics.index": "show_profits",
     "analytics.time_csv": "show_profits",
@@ -16,6 +20,12 @@ SAME: dict[str, str] = {
     "automation.resume": "resume_everything",
     "automation.run_now": "start_now",
     "automation.stop": "stop_everything",
+    "channels.add": "add_channel",
+    "channels.change": "change_channel",
+    "channels.edit": "list_channels",
+    "channels.index": "list_channels",
+    "channels.remove": "remove_channel",
+    "channels.test": "test_channel",
     "dashboard.index": "show_profits",
     "fees.enter": "enter_fees",
     "fees.index": "show_fees",

@@ -62,6 +62,6 @@ def token(browser: Any, address: str = "/sign-in") -> str:
     return found[1]
 
 
-def post(browser: Any, address: str, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
+def post(browser: Any, address: str, /, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
     """Send a form with its CSRF token."""
     return browser.post(address, data={"csrf_token": token(browser), **fields}, headers=headers)
