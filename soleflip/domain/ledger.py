@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from soleflip.domain.money import ZERO
-from soleflip.domain.orders import Line
+from soleflip.domain.orders import Line, is_penalty
 
 KINDS = ("sale", "adjustment", "cost", "write_off", "penalty")
 FOLLOWED = ("sale", "adjustment", "cost")
 """Kinds that follow the order; write-offs and penalties are the operator's and stand until reversed by hand."""
+REPORTED = "StockX: "
+"""How the name of a penalty begins that StockX reported; such a one follows the order too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,17 @@ def postings_of_sale(price: Decimal, currency: str, lines: Sequence[Line], cost:
     return tuple(postings)
 
 
+def penalties_of(currency: str, lines: Sequence[Line]) -> tuple[Posting, ...]:
+    """Return the penalties that StockX reports on an order that brought nothing, each as an entry of its own."""
+    found = [line for line in lines if is_penalty(line.name) and line.amount < ZERO]
+    return tuple(Posting("penalty", f"{REPORTED}{line.name}"[:200], line.amount, currency) for line in found)
+
+
+def follows_order(entry: Entry) -> bool:
+    """Whether an entry says what StockX says of the order, and changes with it."""
+    return entry.kind in FOLLOWED or (entry.kind == "penalty" and entry.name.startswith(REPORTED))
+
+
 def standing(entries: Iterable[E]) -> list[E]:
     """Return the entries that are neither reversed nor a reversal."""
     kept = list(entries)
@@ -83,7 +97,7 @@ def plan(wanted: Sequence[Posting], entries: Iterable[Entry]) -> Plan:
     missing = Counter(wanted)
     reverse = []
     for entry in standing(entries):
-        if entry.kind not in FOLLOWED:
+        if not follows_order(entry):
             continue
         posting = Posting(entry.kind, entry.name, entry.amount, entry.currency)
         if missing[posting] > 0:
@@ -96,6 +110,46 @@ def plan(wanted: Sequence[Posting], entries: Iterable[Entry]) -> Plan:
             missing[posting] -= 1
             post.append(posting)
     return Plan(tuple(reverse), tuple(post))
+
+
+class Timed(Entry, Protocol):
+    """An entry with the moment for which it was booked."""
+
+    @property
+    def booked_at(self) -> datetime: ...
+
+
+def sold_moment(entries: Iterable[Timed]) -> datetime | None:
+    """Return when the sale that stands was booked for: where the count of sales last rose to one; None without one.
+
+    A correction reverses a sale and books it again at one moment, so the count stands still there.
+    """
+    counts: dict[datetime, int] = {}
+    for entry in entries:
+        if entry.kind == "sale":
+            counts[entry.booked_at] = counts.get(entry.booked_at, 0) + (1 if entry.reverses_id is None else -1)
+    count, risen = 0, None
+    for moment in sorted(counts):
+        if count <= 0 < count + counts[moment]:
+            risen = moment
+        count += counts[moment]
+    return risen if count > 0 else None
+
+
+def is_correction(found: Plan, entries: Iterable[Entry]) -> bool:
+    """Whether a plan changes what a sale brought after it was booked: its price, or the sum of its payout lines.
+
+    Lines that only come by another name bring the same; costs are ours, and belong to the sale whenever we learn them.
+    """
+    money = ("sale", "adjustment")
+    known = {entry.id: entry for entry in entries}
+    if not any(entry.kind in money for entry in known.values()):
+        return False
+    taken = [known[key] for key in found.reverse]
+    if any(old.kind == "sale" for old in taken) or any(new.kind == "sale" for new in found.post):
+        return True
+    change = sum((new.amount for new in found.post if new.kind in money), ZERO)
+    return change != sum((old.amount for old in taken if old.kind in money), ZERO)
 
 
 def payout_of(entries: Iterable[Entry]) -> Decimal:

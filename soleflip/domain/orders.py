@@ -131,6 +131,11 @@ def kind_of(name: str) -> str:
     return "shipping" if "shipping" in plain else "other"
 
 
+def is_penalty(name: str) -> bool:
+    """Tell whether a payout line is a penalty by its name."""
+    return "penalty" in name.lower()
+
+
 def payout_lines(price: Decimal, total: Decimal, adjustments: Sequence[Line]) -> tuple[Line, ...]:
     """Return the lines that lead from the price to StockX's total, a difference as a line of its own.
 

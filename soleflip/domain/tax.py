@@ -76,6 +76,7 @@ class Booked:
     """What the ledger says of one sale or its reversal, in the books' currency; `cost` None means unknown.
 
     Of a reversal every amount has the opposite sign. `fees` and `other` (penalties, write-offs) are signed.
+    `corrects` is the margin that stood before, where this only changes an earlier sale; None for a sale of its own.
     """
 
     price: Decimal = ZERO
@@ -83,6 +84,7 @@ class Booked:
     cost: Decimal | None = ZERO
     other: Decimal = ZERO
     is_reversal: bool = False
+    corrects: Decimal | None = None
 
     @property
     def payout(self) -> Decimal:
@@ -106,7 +108,10 @@ def tax(booked: Booked, treatment: str, vat_rate: Decimal) -> Taxed:
     if booked.cost is None:
         return Taxed(turnover, None, None if treatment == "margin_scheme" else ZERO, None)
     margin = booked.payout - booked.cost
-    vat = _vat_inside(margin, vat_rate, booked.is_reversal) if treatment == "margin_scheme" else ZERO
+    vat = ZERO
+    if treatment == "margin_scheme":
+        before = booked.corrects or ZERO
+        vat = _vat_inside(before + margin, vat_rate, booked.is_reversal) - _vat_inside(before, vat_rate, False)
     return Taxed(turnover, margin, vat, margin - vat + booked.other)
 
 
@@ -134,10 +139,11 @@ class Totals:
 
     def add(self, booked: Booked, taxed: Taxed) -> None:
         """Take one more row in."""
+        counts = 0 if booked.corrects is not None else -1 if booked.is_reversal else 1
         if booked.is_reversal:
             self.reversals += 1
         elif booked.price:
-            self.sales += 1
+            self.sales += counts
         self.price += booked.price
         self.fees += booked.fees
         self.payout += booked.payout
@@ -145,7 +151,7 @@ class Totals:
         self.other += booked.other
         self.vat += taxed.vat or ZERO
         if booked.cost is None:
-            self.unknown_cost += -1 if booked.is_reversal else 1
+            self.unknown_cost += counts
             self.unknown_payout += booked.payout
             self.profit += booked.other
         else:

@@ -154,9 +154,9 @@ def days_query(session: Session, period: Period, books: Books) -> Select[Any]:
     if profit_days.are_days_kept(session, books):
         columns = [getattr(ProfitDay, name) for name in _FIELDS]
         return select(ProfitDay.day, *columns).where(_stored(period, books)).order_by(ProfitDay.day)
-    day = profit_days.day_of(books).label("day")
-    sums = _sums(period, books).add_columns(day).group_by(text("day")).subquery()
-    return select(sums.c.day, *profit_days.totals(sums)).group_by(sums.c.day).order_by(sums.c.day)
+    sums = _sums(period, books).subquery()
+    day = profit_days.day_of(books, sums.c.booked_at).label("day")
+    return select(day, *profit_days.totals(sums)).group_by(text("day")).order_by(text("day"))
 
 
 GROUPS = ("brand", "product", "size", "shop", "strategy", "destination")
@@ -314,7 +314,7 @@ def _figures(values: Sequence[Any]) -> Figures:
 
 
 def _sums(period: Period, books: Books) -> Select[Any]:
-    return profit_days.sums_by_order(*bounds(period.first, period.last, books.timezone), books.currency)
+    return profit_days.sums_by_moment(*bounds(period.first, period.last, books.timezone), books.currency)
 
 
 def _stored(period: Period, books: Books) -> Any:

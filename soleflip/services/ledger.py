@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain import ledger as domain
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
-from soleflip.domain.ledger import Cost, Posting
+from soleflip.domain.ledger import Cost, Plan, Posting
 from soleflip.domain.money import ZERO, cents, percent
 from soleflip.domain.orders import Line, Stage, status_of
 from soleflip.models import (
@@ -35,9 +35,13 @@ NOT_BOOKED = "Not in the books yet:"
 def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *, is_paid: bool = False) -> set[date]:
     """Make the books say what an order now says; returns the days whose sums changed. Doing it twice is doing it once.
 
-    A final payout books the sale, its payout lines and the item's cost at the time of the sale. An ended order
-    reverses all of it at the time it ended. Anything else leaves the books alone. `is_paid`: we know of the payout
-    otherwise, whatever StockX's status says. A sale without a rate stays out, with a note that says so.
+    1. A final payout books the sale, its payout lines and the item's cost at the time of the sale.
+    2. An ended order reverses all of it at the time it ended; a penalty that StockX reports with it is booked then.
+    3. A payout that changed after it was booked is a correction: it counts from now on, so that no closed period moves.
+    4. A cost belongs to its sale, whenever it becomes known. Anything else leaves the books alone.
+
+    `is_paid`: we know of the payout otherwise, whatever StockX's status says. A sale without a rate stays out, with a
+    note that says so.
     """
     status = status_of(order.stockx_status)
     realised = is_paid or order.source == "report" or order.realised_at is not None or status.realised
@@ -47,13 +51,18 @@ def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *,
     session.execute(select(StockxOrder.id).where(StockxOrder.id == order.id).with_for_update())
     entries = session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order.id)).all()
     cost = None if ended else _cost(session, order)
-    wanted = () if ended else domain.postings_of_sale(order.sale_price, order.currency, _lines(session, order), cost)
+    lines = _lines(session, order)
+    if not ended:
+        wanted = domain.postings_of_sale(order.sale_price, order.currency, lines, cost)
+    else:  # what was paid out before the end says nothing of a penalty for it
+        is_of_end = status_of(order.payout_status or "").stage is Stage.ENDED
+        wanted = domain.penalties_of(order.currency, lines) if is_of_end else ()
     plan = domain.plan(wanted, entries)
+    moments = _ended(order, plan, entries, now) if ended else _moments(order, plan, entries, books, now)
     by_id = {entry.id: entry for entry in entries}
-    ended_at = order.stockx_updated_at or now
-    added = [_reversal(by_id[key], ended_at if ended else by_id[key].booked_at) for key in plan.reverse]
+    added = [_reversal(by_id[key], moments(by_id[key].kind, by_id[key].booked_at)) for key in plan.reverse]
     try:
-        added += [_entry(session, order, posting, books) for posting in plan.post]
+        added += [_entry(session, order, posting, books, moments(posting.kind)) for posting in plan.post]
     except InvalidInput as error:  # no rate for its currency: one sale must not hold up all others
         order.match_note = f"{NOT_BOOKED} {error}"
         return set()
@@ -63,12 +72,40 @@ def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *,
     order.realised_at = None if ended else order.realised_at or order.stockx_updated_at or now
     session.flush()
     _write_profit(order, cost, books)
-    return {entry.booked_at.astimezone(books.timezone).date() for entry in added}
+    if not added:
+        return set()
+    # Whether a correction counts rests on the cost at the sale: a change of either is one of both days.
+    return {entry.booked_at.astimezone(books.timezone).date() for entry in (*entries, *added)}
+
+
+def _ended(order: StockxOrder, plan: Plan, entries: Sequence[LedgerEntry], now: datetime) -> Callable[..., datetime]:
+    """When an order ended, by StockX's word; nothing is taken back before it was booked."""
+    booked = [entry.booked_at for entry in entries if entry.id in plan.reverse]
+    at = max([order.stockx_updated_at or now, *booked])
+    return lambda kind, old=None: at
+
+
+def _moments(
+    order: StockxOrder, plan: Plan, entries: Sequence[LedgerEntry], books: Books, now: datetime
+) -> Callable[..., datetime]:
+    """Return the moment for which an entry of a kind is booked; `old` is that of the entry which it reverses."""
+    sold = domain.sold_moment(entries)
+    taken = [entry for entry in entries if entry.id in plan.reverse and entry.kind != "cost"]
+    # Lines by other names bring the same, unless they stand elsewhere or are rounded into another currency.
+    elsewhere = any(entry.booked_at != sold or entry.currency != books.currency for entry in taken)
+    corrects = elsewhere or domain.is_correction(plan, entries)
+    # A sale that had ended and lives again is news of now, its cost with it.
+    first = sold or (now if any(entry.kind == "sale" for entry in entries) else order.sold_at)
+
+    def moment(kind: str, old: datetime | None = None) -> datetime:
+        return now if corrects and kind != "cost" else old or first
+
+    return moment
 
 
 def post_new(session: Session, order: StockxOrder, postings: Iterable[Posting], books: Books) -> set[date]:
     """Book a sale that is known to have no entries yet; returns the days whose sums changed."""
-    session.add_all([_entry(session, order, posting, books) for posting in postings])
+    session.add_all([_entry(session, order, posting, books, order.sold_at) for posting in postings])
     return {order.sold_at.astimezone(books.timezone).date()}
 
 
@@ -134,7 +171,7 @@ def reverse(session: Session, entry_id: int, *, actor: str, books: Books, now: d
     entry = session.get(LedgerEntry, entry_id)
     if entry is None:
         raise NotFound("There is no such entry.")
-    if entry.kind in domain.FOLLOWED or entry.reverses_id is not None:
+    if domain.follows_order(entry) or entry.reverses_id is not None:
         raise Conflict("Only penalties and write-offs are reversed by hand; sales follow StockX.")
     if session.scalar(select(LedgerEntry.id).where(LedgerEntry.reverses_id == entry_id)):
         raise Conflict("This entry is reversed already.")
@@ -178,11 +215,11 @@ def _cost_day(session: Session, item: Item) -> date:
     return (purchase and purchase.purchased_on) or item.created_at.date()
 
 
-def _entry(session: Session, order: StockxOrder, posting: Posting, books: Books) -> LedgerEntry:
+def _entry(session: Session, order: StockxOrder, posting: Posting, books: Books, booked_at: datetime) -> LedgerEntry:
     day = order.sold_at.astimezone(books.timezone).date()
     if posting.kind == "cost" and order.item_id is not None:
         day = _cost_day(session, session.get_one(Item, order.item_id))
-    entry = _posted(posting, books, day, order.sold_at)
+    entry = _posted(posting, books, day, booked_at)
     entry.order_id, entry.item_id = order.id, order.item_id
     return entry
 

@@ -102,9 +102,13 @@ def strategy_performance(session: Session, books: Books, now: datetime) -> list[
 
 def _profit_of_orders(start: datetime, end: datetime, books: Books) -> Any:
     """Select the realised profit of each order whose cost is known, in the books' currency."""
-    sums = profit_days.sums_by_order(start, end, books.currency).subquery()
-    profit = sums.c.revenue + sums.c.fees - sums.c.cost + sums.c.other
-    known: Select[Any] = select(sums.c.order_id, profit.label("profit")).where(sums.c.sales == 1, sums.c.costs == 1)
+    sums = profit_days.sums_by_moment(start, end, books.currency).subquery()
+    profit = func.sum(sums.c.revenue + sums.c.fees - sums.c.cost + sums.c.other)
+    known: Select[Any] = (
+        select(sums.c.order_id, profit.label("profit"))
+        .group_by(sums.c.order_id)
+        .having(func.sum(sums.c.sales) == 1, func.sum(sums.c.costs) == 1)
+    )
     return known.subquery()
 
 

@@ -1,4 +1,4 @@
-"""Rows of the tax report: one per sale, reversal, penalty and write-off, streamed from the books."""
+"""Rows of the tax report: one per sale, reversal, correction, penalty and write-off, streamed from the books."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaxRow:
-    """One row of the report: a sale, reversal, penalty or write_off; amounts of `booked` in the books' currency."""
+    """One row of the report: a sale, reversal, correction, penalty or write_off; `booked` in the books' currency."""
 
     kind: str
     booked_at: datetime
@@ -241,11 +241,14 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
     booked = Booked(
         price=group.price,
         fees=group.fees,
-        cost=-group.cost if group.costs == group.sales or not group.sales else None,
+        cost=None if group.is_open else -group.cost,
         other=group.other,
         is_reversal=group.sales < 0,
+        corrects=group.corrects,
     )
-    kind = "reversal" if group.sales < 0 else "sale" if group.sales else group.kinds[0]
+    kind = "correction" if group.corrects is not None else group.kinds[0]
+    if group.sales:
+        kind = "reversal" if group.sales < 0 else "sale"
     main = max((at for at, name in enumerate(group.kinds) if name == "sale"), default=0)
     return TaxRow(
         kind=kind,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, Select, case, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Numeric, Select, and_, case, func, literal, or_, select, text
+from sqlalchemy.orm import aliased
 
 from soleflip.domain.analytics import bounds
 from soleflip.domain.errors import InvalidInput
@@ -14,6 +15,7 @@ from soleflip.domain.money import ZERO
 from soleflip.domain.tax import treatment_of, year_bounds
 from soleflip.models import Item, LedgerEntry, Purchase, StockxOrder
 from soleflip.services import rates
+from soleflip.services.profit_days import lacks_cost
 from soleflip.services.runs import Books
 
 BASES = {"sale": "Day of sale", "payout": "Day of payout"}
@@ -55,7 +57,7 @@ class Span:
         entry, at = LedgerEntry, self.counted_at.label("counted_at")
         first = start - LATEST_PAYOUT if self.basis == "payout" else start
         query = (
-            select(entry.booked_at, at, entry.order_id, SUBJECT.label("item_id"), *SUMS, *columns)
+            select(entry.booked_at, at, entry.order_id, SUBJECT.label("item_id"), *SUMS, *_CORRECTED, *columns)
             .where(entry.booked_at >= first, entry.booked_at < end, entry.books_currency == self.books.currency)
             .where(self.counted_at >= start, self.counted_at < end)
             .group_by(entry.booked_at, text("counted_at"), entry.order_id, SUBJECT)
@@ -84,6 +86,27 @@ SUMS = (
     _amount("penalty", "write_off").label("other"),
     func.bool_or(LedgerEntry.rate_source == rates.LATER).label("late_rate"),
 )
+
+
+def _standing() -> Any:
+    """The margin that an order had in the books before a moment: what a correction of that moment changes."""
+    earlier = aliased(LedgerEntry)
+    query = select(func.coalesce(func.sum(earlier.books_amount), literal(ZERO, Numeric))).where(
+        earlier.order_id == LedgerEntry.order_id,
+        earlier.booked_at < LedgerEntry.booked_at,
+        earlier.kind.in_(("sale", "adjustment", "cost")),
+    )
+    return query.correlate(LedgerEntry).scalar_subquery()
+
+
+_SALES, _COSTS, _PRICE, _FEES = (column.element for column in SUMS[:4])
+_IS_CORRECTION = and_(_SALES == 0, or_(_PRICE != 0, _FEES != 0))
+_LACKS_COST = lacks_cost(LedgerEntry.order_id, LedgerEntry.booked_at, LedgerEntry)
+_CORRECTED = (
+    case((_IS_CORRECTION, _standing())).label("corrects"),
+    case((_IS_CORRECTION, _LACKS_COST), else_=and_(_SALES != 0, _SALES != _COSTS)).label("is_open"),
+)
+"""Of a correction, the margin before it (null for a sale of its own), and whether its sale's cost is unknown."""
 
 
 def lacks_papers(treatment: str) -> ColumnElement[bool]:

@@ -57,21 +57,23 @@ def _by_month(span: Span, vat_rate: Decimal) -> Any:
 def _sums(row: Subquery, span: Span, vat_rate: Decimal) -> list[Any]:
     """The columns that `Totals.add` would add up; VAT inside a margin is rounded row by row, as `domain.tax` does."""
     is_reversal = row.c.sales < 0
-    unknown = and_(row.c.sales != 0, row.c.sales != row.c.costs)
+    is_correction = row.c.corrects.is_not(None)
+    unknown = row.c.is_open
     payout = row.c.price + row.c.fees
     margin = payout + row.c.cost
     vat: Any = literal(ZERO, Numeric)
     if span.treatment == "margin_scheme":
         sign = case((is_reversal, -1), else_=1)
-        inside = func.greatest(margin * sign, 0) * literal(vat_rate, Numeric) / literal(HUNDRED + vat_rate, Numeric)
-        vat = case((not_(unknown), sign * func.round(inside, 2)), else_=ZERO)
+        before = func.coalesce(row.c.corrects, 0)
+        inside = sign * _vat((before + margin) * sign, vat_rate) - _vat(before, vat_rate)
+        vat = case((not_(unknown), inside), else_=ZERO)
 
     def total(column: Any) -> Any:
         return func.coalesce(func.sum(column), literal(ZERO, Numeric))
 
     known = case((not_(unknown), 1), else_=0)
     return [
-        func.count().filter(not_(is_reversal), row.c.price != 0),
+        func.count().filter(not_(is_reversal), not_(is_correction), row.c.price != 0),
         func.count().filter(is_reversal),
         total(row.c.price),
         total(row.c.fees),
@@ -81,9 +83,13 @@ def _sums(row: Subquery, span: Span, vat_rate: Decimal) -> list[Any]:
         total(row.c.other),
         total(vat),
         total((margin - vat) * known + row.c.other),
-        func.coalesce(func.sum(case((is_reversal, -1), else_=1)).filter(unknown), 0),
+        func.coalesce(func.sum(case((is_correction, 0), (is_reversal, -1), else_=1)).filter(unknown), 0),
         total(case((unknown, payout), else_=ZERO)),
     ]
+
+
+def _vat(margin: Any, rate: Decimal) -> Any:
+    return func.round(func.greatest(margin, 0) * literal(rate, Numeric) / literal(HUNDRED + rate, Numeric), 2)
 
 
 def _by_fee(span: Span) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period, period_of
+from soleflip.domain.tax import Report, year_bounds
 from soleflip.models import LedgerEntry, PayoutLine, ProfitDay, StockxOrder
 from soleflip.services import analytics, fees, ledger, rates, tax, tax_rows, tax_span
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
-from tests.services.sales import entry, make_listing, payout
+from tests.services.sales import LINES, entry, make_listing, payout
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVER = period_of("all", NOW.date())
@@ -142,3 +143,129 @@ def test_a_penalty_for_not_shipping_stands_after_the_sale_is_reversed(session: S
     ledger.book_penalty(session, order.id, Decimal("7.34"), "not shipped", actor="test", books=books, now=NOW)
     assert booked(session) == Decimal("-7.34")
     assert tax.report(session, 2026, "plain", books).total.profit == Decimal("-7.34")
+
+
+@pytest.mark.parametrize("cost", ["20.00", None])
+@pytest.mark.parametrize("treatment", ["plain", "margin_scheme", "intra_eu"])
+def test_a_payout_corrected_after_the_years_end_counts_when_it_became_known(
+    session: Session, books: Books, treatment: str, cost: str | None
+) -> None:
+    """38.03 paid in December, 40.53 known in March: the closed year stays, the new one has 2.50 and the link."""
+    make_listing(session, cost=cost)
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2025-12-28T10:00:00Z")
+    closed = [tax.report(session, 2025, treatment, books), analytics.profit(session, Period(*year_bounds(2025)), books)]
+    more = payout("48.94", "40.53", [*LINES[:2], {"adjustmentType": "Shipping", "amount": "-2.00"}])
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2026-02-01T10:00:00Z", payout=more)
+    year = Period(*year_bounds(2026))
+    assert [
+        tax.report(session, 2025, treatment, books),
+        analytics.profit(session, Period(*year_bounds(2025)), books),
+    ] == closed
+    (row,) = tax_rows.rows(session, 2026, treatment, books)
+    (sold,) = tax_rows.rows(session, 2025, treatment, books)
+    assert (row.kind, row.local_day, row.booked.payout, row.missing) == ("correction", NOW.date(), Decimal("2.50"), [])
+    assert set(row.reverses) <= set(sold.entry_ids)
+    found = tax.report(session, 2026, treatment, books)
+    assert (found.total.sales, found.total.reversals, found.total.payout) == (0, 0, Decimal("2.50"))
+    assert found.total.unknown_cost == 0
+    figures = analytics.profit(session, year, books)
+    assert figures == analytics.full_sum(session, year, books)
+    # 19/119 of 18.03 are 2.88, of 20.53 are 3.28
+    vat = Decimal("0.40") if treatment == "margin_scheme" and cost else Decimal(0)
+    profit = Decimal("2.50") if cost else Decimal(0)
+    assert (found.total.vat, found.total.profit, figures.profit) == (vat, profit - vat, profit)
+    assert [row.payout for row in (figures, found.total)] == [Decimal("2.50")] * 2
+    # A cost that becomes known belongs to the sale; a return takes all of it back when it happens.
+    order = session.scalars(select(StockxOrder)).one()
+    if order.item is not None and cost is None:
+        order.item.cost = Decimal("20.00")
+        ledger.settle_and_refresh(session, order, books, NOW)
+        assert analytics.profit(session, year, books).profit == Decimal("2.50")
+    sell(session, books, status="RETURNED", created="2025-12-20T10:00:00Z", updated="2026-03-20T10:00:00Z")
+    ever = Period(date(2020, 1, 1), date(2030, 1, 1))
+    assert analytics.profit(session, ever, books) == analytics.full_sum(session, ever, books)
+    assert analytics.profit(session, ever, books).profit == 0
+    both = [tax.report(session, each, treatment, books).total for each in (2025, 2026)]
+    for name in ("payout", "vat", "profit", "unknown_cost"):
+        assert sum(getattr(total, name) for total in both) == 0, name
+
+
+def test_lines_that_only_come_by_another_name_stay_with_the_sale(session: Session, books: Books) -> None:
+    make_listing(session)
+    bare = payout("48.94", "38.03", [])
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2025-12-28T10:00:00Z", payout=bare)
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2026-01-28T10:00:00Z")
+    assert [row.kind for row in tax_rows.rows(session, 2025, "plain", books)] == ["sale"]
+    assert list(tax_rows.rows(session, 2026, "plain", books)) == []
+
+
+def test_nothing_is_taken_back_before_it_was_booked(session: Session, books: Books) -> None:
+    """A correction and an older return that become known at once: the margin's VAT still ends at zero."""
+    make_listing(session)
+    sell(session, books, created="2025-12-20T10:00:00Z", updated="2025-12-28T10:00:00Z")
+    sell(
+        session,
+        books,
+        created="2025-12-20T10:00:00Z",
+        updated="2026-02-01T10:00:00Z",
+        payout=payout("48.94", "45.00", []),
+    )
+    sell(session, books, status="RETURNED", created="2025-12-20T10:00:00Z", updated="2026-02-20T10:00:00Z")
+    totals = [tax.report(session, year, "margin_scheme", books).total for year in (2025, 2026)]
+    assert sum(total.vat for total in totals) == 0
+    assert totals[0].vat == Decimal("2.88")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_sequence_of_payouts_costs_and_ends_adds_up_on_every_page(
+    session: Session, books: Books, seed: int
+) -> None:
+    """Stored days, the full sum, rows and totals agree to the cent in every year, for unknown costs too."""
+    dice = random.Random(seed)
+    for number in range(4):
+        make_listing(session, f"L{number}", style=f"S{number}", cost=dice.choice(["20.00", "60.00", None]))
+    for step in range(24):
+        number = dice.randrange(4)
+        currency = "USD" if number == 3 else "EUR"
+        total = f"{dice.uniform(-5, 60):.2f}"
+        lines = dice.choice([[], LINES, LINES[:1]])
+        more = {"payout": payout("48.94", total, lines, currency=currency), "currency": currency}
+        status = dice.choice(["COMPLETED", "COMPLETED", "COMPLETED", "RETURNED", "CANCELED"])
+        known = datetime(2025, 11, 1, tzinfo=UTC) + timedelta(days=9 * step)
+        page = entry(
+            f"{number}",
+            status,
+            listing=f"L{number}",
+            created=f"2025-11-0{number + 1}T10:00:00Z",
+            updated=(known - timedelta(days=dice.randrange(9))).isoformat(),
+            **more,
+        )
+        record(session, [page], books, known, actor="test")
+        order = session.scalars(select(StockxOrder).where(StockxOrder.stockx_order_number == f"{number}")).one()
+        if order.item is not None and dice.random() < 0.3:
+            order.item.cost = Decimal(dice.choice(["20.00", "33.33"]))
+            session.flush()
+            ledger.settle_and_refresh(session, order, books, known)
+    for year in (2025, 2026):
+        period = Period(*year_bounds(year))
+        figures = analytics.full_sum(session, period, books)
+        assert analytics.profit(session, period, books) == figures
+        for treatment in ("plain", "margin_scheme"):
+            added = Report(year, treatment, "EUR")
+            for row in tax_rows.rows(session, year, treatment, books):
+                tax.count_in(added, row)
+            summed = tax.report(session, year, treatment, books)
+            assert (summed.total, summed.months, summed.missing) == (added.total, added.months, added.missing)
+        assert (summed.total.payout, summed.total.unknown_payout) == (figures.payout, figures.unknown_payout)
+        assert summed.total.profit + summed.total.vat == figures.profit
+    whole = [tax.report(session, year, "margin_scheme", books).total for year in (2025, 2026)]
+    standing = sum((_vat_of(session, order) for order in session.scalars(select(StockxOrder))), Decimal(0))
+    assert sum(total.vat for total in whole) == standing
+
+
+def _vat_of(session: Session, order: StockxOrder) -> Decimal:
+    """The VAT in the margin of what stands of one order."""
+    lines = session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order.id)).all()
+    margin = sum((line.books_amount for line in lines), Decimal(0))
+    known = sum((1 if line.reverses_id is None else -1) for line in lines if line.kind == "cost")
+    return round(max(margin, Decimal(0)) * 19 / 119, 2) if known else Decimal(0)

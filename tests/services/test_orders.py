@@ -227,3 +227,37 @@ def test_a_list_without_lines_takes_no_line_away(session: Session, books: Books,
         record(session, [snapshot_], books, clock(), actor="test")
     assert session.scalar(select(func.count(PayoutLine.id))) == 4
     assert session.scalar(select(func.count(LedgerEntry.id))) == 6
+
+
+def test_a_penalty_that_stockx_reports_is_booked_and_none_is_invented(
+    session: Session, books: Books, clock: Any
+) -> None:
+    """15 % of 48.94, as a line of what was paid out for an order that we did not ship."""
+    make_listing(session)
+    record(session, [entry(status="CREATED")], books, clock(), actor="test")
+    late = entry(status="DIDNOTSHIP", updated="2026-02-24T10:00:00Z")
+    record(session, [late], books, clock(), actor="test")
+    assert books_sum(session) == 0, "StockX said nothing of a penalty"
+    lines = [{"adjustmentType": "Penalty: failure to ship", "amount": "-7.35", "percentage": "0.15"}]
+    told = entry(status="DIDNOTSHIP", updated="2026-02-25T10:00:00Z", payout=payout("0", "-7.35", lines))
+    for _ in range(2):
+        record(session, [told], books, clock(), actor="test")
+    booked = session.scalars(select(LedgerEntry)).one()
+    assert (booked.kind, booked.name, booked.amount) == (
+        "penalty",
+        "StockX: Penalty: failure to ship",
+        Decimal("-7.35"),
+    )
+    waived = entry(status="DIDNOTSHIP", updated="2026-02-27T10:00:00Z", payout=payout("0", "0", []))
+    record(session, [waived], books, clock(), actor="test")
+    assert books_sum(session) == 0
+
+
+def test_a_penalty_inside_a_payout_stays_one_of_its_lines(session: Session, books: Books, clock: Any) -> None:
+    make_listing(session)
+    lines = [*LINES, {"adjustmentType": "Late Shipping Penalty", "amount": "-3.00", "percentage": "0"}]
+    paid = entry(status="COMPLETED", payout=payout("48.94", "34.97", lines))
+    record(session, [paid], books, clock(), actor="test")
+    assert books_sum(session, "sale", "adjustment") == Decimal("34.97")
+    record(session, [entry(status="RETURNED", updated="2026-02-27T10:00:00Z")], books, clock(), actor="test")
+    assert books_sum(session) == 0, "what came with the payout is taken back with it"
