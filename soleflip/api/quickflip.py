@@ -58,6 +58,8 @@ class OpportunityQuery(Asked):
     min_roi: Least | None = Field(default=None, description="The operator's threshold without it.")
     min_margin: Least | None = None
     max_age: int | None = Field(default=None, ge=0, le=100_000, description="Of the StockX price, in hours.")
+    max_days: Least | None = Field(default=None, description="Days to sell, where history knows.")
+    watched: bool = Field(default=False, description="Only what is watched.")
     everything: bool = Field(default=False, description="Also what is below the thresholds, old or sold out.")
 
     def wanted(self, **more: Any) -> OpportunityFilter:
@@ -101,22 +103,27 @@ class OpportunityShape(Shape):
     cost: Amount
     ask: Amount | None
     payout: Amount | None
-    net_profit: Amount | None
+    net_profit: Amount | None = Field(description="What the books will show when it sells at `ask`.")
+    expected_profit: Amount | None = Field(description="What is left of it after VAT due and failed sales.")
     margin: Amount | None = Field(description="Profit in percent of the ask.")
     roi: Amount | None = Field(description="Profit in percent of the cost.")
     bid: Amount | None
     payout_now: Amount | None
     net_profit_now: Amount | None = Field(description="For selling into the highest bid at once.")
     quote_at: Moment | None
+    days_to_sell: Amount | None = Field(
+        description="Median of our own sales of the product, else of the market's gaps."
+    )
+    watched_at: Moment | None
 
     @classmethod
     def of(cls, found: Opportunity) -> OpportunityShape:
         """Write an opportunity with everything it rests on."""
         offer = found.offer
         names = ("id", "state", "match_state", "is_current", "currency", "cost", "ask", "payout", "net_profit")
-        more = ("margin", "roi", "bid", "payout_now", "net_profit_now", "quote_at")
+        more = ("expected_profit", "margin", "roi", "bid", "payout_now", "net_profit_now", "quote_at", "days_to_sell")
         return cls(
-            **{name: getattr(found, name) for name in (*names, *more)},
+            **{name: getattr(found, name) for name in (*names, *more, "watched_at")},
             product=ProductShape.of(found.variant.product),
             variant=VariantShape.of(found.variant),
             offer=OfferShape(
@@ -264,6 +271,20 @@ def mark_bought(opportunity_id: UUID, json: Bought) -> BoughtItems:
 def dismiss_opportunities(json: OpportunityIds) -> Count:
     """Put opportunities away until the shop's price moves."""
     return Count(changed=opportunities.dismiss(session(), json.opportunity_ids, actor=actor(), now=now()))
+
+
+@bp.post("/opportunities/watch")
+@operation(TAG, "list", Count, acts=True)
+def watch_opportunities(json: OpportunityIds) -> Count:
+    """Keep an eye on opportunities, whatever their state."""
+    return Count(changed=opportunities.watch(session(), json.opportunity_ids, on=True, now=now()))
+
+
+@bp.post("/opportunities/unwatch")
+@operation(TAG, "list", Count, acts=True)
+def unwatch_opportunities(json: OpportunityIds) -> Count:
+    """Stop watching opportunities."""
+    return Count(changed=opportunities.watch(session(), json.opportunity_ids, on=False, now=now()))
 
 
 @bp.post("/opportunities/reopen")

@@ -27,6 +27,11 @@ def cents_up(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, rounding=ROUND_CEILING)
 
 
+def tenths(number: Decimal) -> Decimal:
+    """Round a number that is no amount, such as days, to 0.1, halves away from zero."""
+    return number.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+
+
 def whole_up(amount: Decimal) -> Decimal:
     """Round up to whole currency units: for floors, since asks are whole units (DESIGN.md section 6)."""
     return amount.quantize(ONE, rounding=ROUND_CEILING)

@@ -5,15 +5,18 @@ Amounts are in the books' currency unless a name says otherwise; every figure op
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fees import FeeSchedule, PayoutEstimate, Penalty, estimate_payout
-from soleflip.domain.money import CENT, HUNDRED, ZERO, cents, cents_up, percent
+from soleflip.domain.money import CENT, HUNDRED, ZERO, cents, cents_up, percent, tenths
 
+LEAST_SALES = 3
+"""With fewer sales nobody knows how long the next one takes."""
 TREATMENTS = ("none", "vat_registered", "small_business", "margin_scheme")
 
 
@@ -22,7 +25,7 @@ class Vat:
     """How the operator is taxed: one of TREATMENTS, with the rate in percent.
 
     `vat_registered` gets the VAT in a shop's price back and sells to StockX without VAT (intra-EU supply);
-    `margin_scheme` gets none back and owes the VAT in the difference of sale and purchase price.
+    `margin_scheme` gets none back and owes the VAT in the difference of payout and cost.
     """
 
     treatment: str = "none"
@@ -87,9 +90,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One way to sell: at `price`, paid out by the estimate, earning `profit` after everything.
+    """One way to sell: at `price`, paid out by the estimate.
 
-    `booked` is what the books will show when it sells at that price: the profit before the allowance for failures.
+    `profit` is what the books will show when it sells at that price; `expected` is what of it is left after the VAT
+    inside the margin, which the tax report owes and no payout shows, and after the allowance for failed sales.
     """
 
     price: Decimal
@@ -104,14 +108,14 @@ class Sale:
         return self.estimate.payout
 
     @property
-    def booked(self) -> Decimal:
-        """Payout less VAT due and cost."""
-        return self.payout - self.vat_due - self.cost
+    def profit(self) -> Decimal:
+        """Payout less cost: the profit that a sale at this price books."""
+        return self.payout - self.cost
 
     @property
-    def profit(self) -> Decimal:
-        """What is left after the allowance for failed sales."""
-        return self.booked - self.allowance
+    def expected(self) -> Decimal:
+        """What is left of the profit after VAT due and the allowance for failed sales."""
+        return self.profit - self.vat_due - self.allowance
 
     @property
     def margin(self) -> Decimal | None:
@@ -125,13 +129,13 @@ class Sale:
 
     def lines(self) -> tuple[Line, ...]:
         """Return the sum that leads from the sale price to the profit."""
-        lines = [Line("Sale price", self.price), *(Line(each.name, each.amount) for each in self.estimate.lines)]
-        if self.vat_due:
-            lines.append(Line("VAT on the margin", -self.vat_due))
-        lines.append(Line("Cost of the pair", -self.cost))
-        if self.allowance:
-            lines.append(Line("Expected cost of failed sales", -self.allowance))
-        return tuple(lines)
+        fees = (Line(each.name, each.amount) for each in self.estimate.lines)
+        return (Line("Sale price", self.price), *fees, Line("Cost of the pair", -self.cost))
+
+    def lines_after(self) -> tuple[Line, ...]:
+        """Return what leads from the profit to the expected one."""
+        after = (Line("VAT inside the margin", -self.vat_due), Line("Allowance for failed sales", -self.allowance))
+        return tuple(line for line in after if line.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +148,11 @@ class Evaluation:
 
     def arithmetic(self) -> dict[str, Any]:
         """Return every line of the sums as plain texts, for storing and showing."""
-        return {
-            "cost": [line.stored() for line in self.cost.lines],
-            "listed": [line.stored() for line in self.listed.lines()] if self.listed else None,
-            "now": [line.stored() for line in self.now.lines()] if self.now else None,
-        }
+        sums: dict[str, Any] = {"cost": [line.stored() for line in self.cost.lines]}
+        for name, sale in (("listed", self.listed), ("now", self.now)):
+            sums[name] = [line.stored() for line in sale.lines()] if sale else None
+            sums[f"{name}_after"] = [line.stored() for line in sale.lines_after()] if sale else None
+        return sums
 
 
 def cost_of(price: Decimal, delivery: Decimal | None, terms: Terms, *, rate: Decimal = Decimal(1)) -> Cost:
@@ -172,10 +176,12 @@ def cost_of(price: Decimal, delivery: Decimal | None, terms: Terms, *, rate: Dec
 
 def sale_of(price: Decimal, cost: Decimal, terms: Terms) -> Sale:
     """Return what selling at `price` would earn on a pair of that cost."""
+    estimate = estimate_payout(price, terms.fees)
     due = ZERO
-    if terms.vat.treatment == "margin_scheme" and price > cost:
-        due = terms.vat.inside(price - cost)
-    return Sale(price, estimate_payout(price, terms.fees), due, terms.failure_allowance(price), cost)
+    if terms.vat.treatment == "margin_scheme" and estimate.payout > cost:
+        # The same margin as the tax report's: payout less cost.
+        due = terms.vat.inside(estimate.payout - cost)
+    return Sale(price, estimate, due, terms.failure_allowance(price), cost)
 
 
 def evaluate(cost: Cost, ask: Decimal | None, bid: Decimal | None, terms: Terms) -> Evaluation:
@@ -186,7 +192,7 @@ def evaluate(cost: Cost, ask: Decimal | None, bid: Decimal | None, terms: Terms)
 
 
 def break_even(sale: Sale, terms: Terms) -> Decimal:
-    """Return the highest gross price, delivery included, at which buying for this sale loses nothing."""
+    """Return the highest gross price, delivery included, at which buying for this sale is expected to lose nothing."""
     if terms.vat.treatment == "vat_registered":
         most = (sale.payout - sale.allowance) * (HUNDRED + terms.vat.rate) / HUNDRED
         return max(_largest(most, lambda gross: sale_of(sale.price, gross - terms.vat.inside(gross), terms)), ZERO)
@@ -201,7 +207,7 @@ def _largest(start: Decimal, sale_at: Callable[[Decimal], Sale]) -> Decimal:
     low, top = 0, int(high * 100)
     while low < top:
         middle = (low + top + 1) // 2
-        if sale_at(Decimal(middle) / 100).profit >= ZERO:
+        if sale_at(Decimal(middle) / 100).expected >= ZERO:
             low = middle
         else:
             top = middle - 1
@@ -216,5 +222,13 @@ def has_moved(old_price: Decimal | None, price: Decimal, *, by_percent: Decimal)
 
 
 def lines_of(arithmetic: Mapping[str, Any], part: str) -> list[tuple[str, Decimal]]:
-    """Return the stored lines of one part of the arithmetic: cost, listed or now."""
+    """Return the stored lines of one part of the arithmetic: cost, listed, listed_after, now or now_after."""
     return [(str(name), Decimal(amount)) for name, amount in arithmetic.get(part) or ()]
+
+
+def days_between_sales(days: Sequence[date]) -> Decimal | None:
+    """Return how many days pass from one sale of a size to its next, to a tenth; None with fewer than three sales."""
+    if len(days) < LEAST_SALES:
+        return None
+    first, last = min(days), max(days)
+    return tenths(Decimal((last - first).days) / (len(days) - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -137,6 +138,15 @@ def same_size(one: str, other: str) -> bool:
         return True
     first, second = _value(one), _value(other)
     return first is not None and second is not None and abs(first - second) <= Fraction(1, 4)
+
+
+def rank(chart: Mapping[str, str], label: str) -> Decimal:
+    """Return a number that puts sizes in order: the EU size of a chart, else the first number of its label, else 0."""
+    value = _value(chart.get("eu", ""))
+    if value is not None:
+        return Decimal(round(float(value) * 100)) / 100
+    found = re.search(r"\d{1,3}(\.\d{1,2})?", label)
+    return Decimal(found[0]) if found else Decimal(0)
 
 
 def read_chart(conversions: Mapping[str, str]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from soleflip.models.market import (
     PastSale,
     Quote,
     SavedSearch,
+    SearchHit,
     Shop,
 )
 from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
@@ -74,6 +75,7 @@ __all__ = [
     "Run",
     "RunLine",
     "SavedSearch",
+    "SearchHit",
     "SecondFactor",
     "Setting",
     "Shop",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Numeric, String, UniqueConstraint, text
@@ -12,7 +13,29 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from soleflip.db import Amount, Base, Created, Currency, Json, LongText, Moment, Percent, Updated, UuidKey
 from soleflip.models.catalog import Variant
 
-SHOWN = "state = 'open' AND is_current"
+SHOWN = "state = 'open' AND is_worth"
+"""What the Opportunities page shows without a filter: the part of the table that its indexes hold."""
+NOTHING = "-100000000"
+"""Stands for an amount that there is none of, where rows are put in order."""
+
+SORTED_BY = (
+    *("net_profit", "expected_profit", "margin", "roi", "cost", "price", "ask", "payout"),
+    *("title", "brand", "shop_name", "size_rank", "quote_at"),
+)
+"""Columns that every shown opportunity has a value of; each has an index in its order."""
+SORTED_BY_OPTIONAL = ("net_profit_now", "stock", "days_to_sell")
+NARROWED_BY = ("shop_id", "brand_id", "product_id")
+
+
+def _indexes() -> tuple[Index, ...]:
+    """One index per order of the Opportunities page, and per shop, brand and product the best first."""
+    keys: dict[str, tuple[Any, ...]] = {name: (name,) for name in SORTED_BY}
+    keys |= {name: (text(f"coalesce({name}, {NOTHING})"),) for name in SORTED_BY_OPTIONAL}
+    keys |= {name: (name, "net_profit") for name in NARROWED_BY}
+    return tuple(
+        Index(f"ix_opportunities_by_{name}", *columns, "id", postgresql_where=text(SHOWN))
+        for name, columns in keys.items()
+    )
 
 
 class Shop(Base):
@@ -36,10 +59,11 @@ class Shop(Base):
 
 
 class FeedSource(Base):
-    """A feed behind an http(s) address that is fetched by itself, at most every `every_hours`.
+    """A feed that comes by itself: from an http(s) address at most every `every_hours`, or as files in a folder.
 
-    `mapping` is empty for Awin feeds. `etag` and `modified` are the server's words for the version we have;
-    `error` says why the last fetch failed.
+    `url` or `folder` is set; a folder is a name below the folder that the settings name. `mapping` is empty for Awin
+    feeds. `etag` and `modified` are the server's words for the version we have; `seen` is how each file of a folder
+    looked last time; `error` says what went wrong last.
     """
 
     __tablename__ = "feed_sources"
@@ -47,7 +71,9 @@ class FeedSource(Base):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
-    url: Mapped[LongText]
+    url: Mapped[LongText | None]
+    folder: Mapped[str | None] = mapped_column(String(200))
+    seen: Mapped[Json]
     every_hours: Mapped[int] = mapped_column(server_default="24")
     is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     mapping: Mapped[Json]
@@ -70,6 +96,9 @@ class FeedImport(Base):
     id: Mapped[UuidKey]
     run_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.runs.id"), index=True)
     shop_id: Mapped[int | None] = mapped_column(ForeignKey("integration.shops.id"), index=True)
+    source_id: Mapped[int | None] = mapped_column(
+        ForeignKey("integration.feed_sources.id", ondelete="SET NULL"), index=True
+    )
     filename: Mapped[str] = mapped_column(String(300))
     sha256: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(20), server_default="waiting")
@@ -219,23 +248,21 @@ class LatestQuote(QuoteColumns, Base):
 class Opportunity(Base):
     """An offer and a quote put together, with stored results in the books' currency.
 
-    `state`: open, dismissed, acted, gone. `net_profit` is for listing at `ask`; `net_profit_now` for selling into
-    the highest bid. `is_current` is false while the offer is out of stock, gone or without a
-    quote; how old prices may be is asked when reading. `terms` is a fingerprint of the settings and rates it was
-    computed with: fees, VAT, thresholds, strategy.
+    `state`: open, dismissed, acted, gone. `net_profit` is what listing at `ask` books, `expected_profit` what of it is
+    left after VAT due and the allowance for failures; `net_profit_now` is for selling into the highest bid.
+    `is_current` is false while the offer is out of stock, gone or without a quote. `is_worth`: current, firm, above
+    the thresholds, and young enough when last looked at; how old prices may be is asked again when reading. `terms`
+    is a fingerprint of the settings and rates it was computed with: fees, VAT, strategy. `days_to_sell`: the median
+    of our own sales of the product, else the days between the market's. The columns from `shop_id` to `words` repeat
+    what stands in other tables, so that filters and orders need no other table; `size_rank` puts sizes in order.
     """
 
     __tablename__ = "opportunities"
     __table_args__ = (
         UniqueConstraint("market_price_id"),
-        Index(
-            "ix_opportunities_best",
-            "net_profit",
-            "id",
-            postgresql_where=text(SHOWN),
-        ),
-        Index("ix_opportunities_roi", "roi", "id", postgresql_where=text(SHOWN)),
-        Index("ix_opportunities_margin", "margin", "id", postgresql_where=text(SHOWN)),
+        Index("ix_opportunities_product_id", "product_id"),
+        Index("ix_opportunities_watched_at", "watched_at", postgresql_where=text("watched_at IS NOT NULL")),
+        *_indexes(),
         {"schema": "integration"},
     )
 
@@ -250,6 +277,7 @@ class Opportunity(Base):
     ask: Mapped[Amount | None]
     payout: Mapped[Amount | None]
     net_profit: Mapped[Amount | None]
+    expected_profit: Mapped[Amount | None]
     margin: Mapped[Percent | None]
     roi: Mapped[Percent | None]
     bid: Mapped[Amount | None]
@@ -261,6 +289,20 @@ class Opportunity(Base):
     offer_changed_at: Mapped[Moment | None]
     terms: Mapped[str | None] = mapped_column(String(40))
     dismissed_price: Mapped[Amount | None]
+    is_worth: Mapped[bool] = mapped_column(server_default=text("false"))
+    watched_at: Mapped[Moment | None]
+    days_to_sell: Mapped[Decimal | None] = mapped_column(Numeric(7, 1))
+    shop_id: Mapped[int | None]
+    shop_name: Mapped[str] = mapped_column(String(120), server_default="")
+    product_id: Mapped[UUID | None]
+    title: Mapped[str] = mapped_column(String(300), server_default="")
+    brand_id: Mapped[int | None]
+    brand: Mapped[str] = mapped_column(String(120), server_default="")
+    size: Mapped[str] = mapped_column(String(40), server_default="")
+    size_eu: Mapped[str | None] = mapped_column(String(40))
+    size_rank: Mapped[Decimal] = mapped_column(Numeric(6, 2), server_default="0")
+    price: Mapped[Amount] = mapped_column(Numeric(10, 2), server_default="0")
+    words: Mapped[LongText] = mapped_column(server_default="")
     arithmetic: Mapped[Json]
     computed_at: Mapped[Moment]
     created_at: Mapped[Created]
@@ -271,7 +313,10 @@ class Opportunity(Base):
 
 
 class SavedSearch(Base):
-    """A filter of the Opportunities page, kept by name; `query` is the part of its address behind the question mark."""
+    """A filter of the Opportunities page, kept by name; `query` is the part of its address behind the question mark.
+
+    `alerts`: the operator wants to hear of pairs that pass it for the first time.
+    """
 
     __tablename__ = "saved_searches"
     __table_args__ = ({"schema": "integration"},)
@@ -279,7 +324,23 @@ class SavedSearch(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
     query: Mapped[LongText]
+    alerts: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Created]
+
+
+class SearchHit(Base):
+    """An opportunity that passed a saved search once; it is never reported for it again."""
+
+    __tablename__ = "search_hits"
+    __table_args__ = ({"schema": "integration"},)
+
+    search_id: Mapped[int] = mapped_column(
+        ForeignKey("integration.saved_searches.id", ondelete="CASCADE"), primary_key=True
+    )
+    opportunity_id: Mapped[UUID] = mapped_column(
+        ForeignKey("integration.opportunities.id", ondelete="CASCADE"), primary_key=True
+    )
+    found_at: Mapped[Moment]
 
 
 class PastSale(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_tables import CATEGORIES, STANDARD, category_of
-from soleflip.domain.opportunities import Evaluation, Terms, Vat, cost_of, evaluate, has_moved
+from soleflip.domain.opportunities import Evaluation, Terms, Vat, cost_of, days_between_sales, evaluate, has_moved
+from soleflip.domain.sizes import rank
 from soleflip.models import Opportunity
 from soleflip.services import fees
-from soleflip.services.market_memory import own_asks, recall
+from soleflip.services.market_memory import days_to_sell, own_asks, recall
 from soleflip.services.rates import rate
 from soleflip.services.settings import PricingSettings, Thresholds, VatSettings, load
 
@@ -29,24 +30,27 @@ CHUNK = 2000
 _CHANGED = """
 SELECT offers.id, offers.variant_id, offers.match_state, offers.price, offers.delivery, offers.currency,
     offers.in_stock, offers.stock, offers.gone_at, offers.changed_at,
-    GREATEST(offers.seen_at, shops.seen_at) AS seen_at,
+    offers.style_code AS offer_style, GREATEST(offers.seen_at, shops.seen_at) AS seen_at,
+    offers.shop_id, shops.name AS shop_name, variants.product_id, products.title, products.style_code,
+    products.brand_id, COALESCE(brands.name, '') AS brand, variants.size, variants.sizes,
     quotes.at, quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
     known.state, known.dismissed_price, products.product_type
 FROM integration.market_prices AS offers
-JOIN products.variants AS variants ON variants.id = offers.variant_id
-JOIN products.products AS products ON products.id = variants.product_id
 JOIN integration.shops AS shops ON shops.id = offers.shop_id
 JOIN integration.latest_quotes AS quotes ON quotes.variant_id = offers.variant_id AND quotes.currency = :currency
+JOIN products.variants AS variants ON variants.id = offers.variant_id
+JOIN products.products AS products ON products.id = variants.product_id
+LEFT JOIN products.brands AS brands ON brands.id = products.brand_id
 LEFT JOIN integration.opportunities AS known ON known.market_price_id = offers.id
 WHERE offers.id > :after AND offers.match_state IN ('firm', 'doubtful')
 AND (known.id IS NULL OR known.offer_changed_at IS DISTINCT FROM offers.changed_at
     OR known.quote_at IS DISTINCT FROM quotes.at OR known.variant_id <> offers.variant_id
-    OR known.match_state <> offers.match_state
+    OR known.match_state <> offers.match_state OR known.shop_name <> shops.name
+    OR (known.title, known.brand, known.size)
+        IS DISTINCT FROM (products.title, COALESCE(brands.name, ''), variants.size)
     OR known.terms IS DISTINCT FROM CASE WHEN offers.currency = :currency THEN :terms ELSE :day_terms END)
 """
-_OF_PRODUCTS = """
-AND offers.variant_id IN (SELECT id FROM products.variants WHERE product_id = ANY(:products))
-"""
+_OF_PRODUCTS = "AND variants.product_id = ANY(:products)\n"
 _IN_ORDER = "ORDER BY offers.id LIMIT :chunk"
 _UNMATCHED = """
 UPDATE integration.opportunities AS known SET state = 'gone', is_current = false, updated_at = :now
@@ -54,6 +58,18 @@ FROM integration.market_prices AS offers
 WHERE offers.id = known.market_price_id AND known.state IN ('open', 'dismissed')
 AND (offers.match_state NOT IN ('firm', 'doubtful') OR offers.variant_id IS NULL)
 """
+# What the page shows without a filter. Ages pass without a change of any row, so this is looked through each time.
+_WORTH = """
+UPDATE integration.opportunities AS known SET is_worth = NOT known.is_worth
+FROM integration.shops AS shops
+WHERE shops.id = known.shop_id AND known.is_worth <> (
+    known.is_current AND known.match_state = 'firm'
+    AND COALESCE(known.expected_profit >= :min_profit AND known.roi >= :min_roi, false)
+    AND COALESCE(known.quote_at >= :oldest_quote, false)
+    AND (known.offer_seen_at >= :oldest_offer OR COALESCE(shops.seen_at >= :oldest_offer, false))
+)
+"""
+_WORTH_OF_PRODUCTS = "AND known.product_id = ANY(:products)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,7 @@ def terms_of(session: Session, day: date, product_type: str | None = None) -> Te
 def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | None = None) -> int:
     """Compute the opportunities whose offer, quote or settings changed, of these products or of all; returns how many.
 
-    What did not change is not read. Offers in another currency count as changed on every day, with its rate.
+    What did not change is not written. Offers in another currency count as changed on every day, with its rate.
     """
     rules = _rules(session, now)
     currency = rules.currency
@@ -111,8 +127,20 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
         after, count = rows[-1].id, count + len(rows)
         if len(rows) < CHUNK:
             break
+    _mark_worth(session, now, product_ids)
     session.expire_all()
     return count
+
+
+def _mark_worth(session: Session, now: datetime, product_ids: Sequence[UUID] | None) -> None:
+    thresholds = load(session, Thresholds)
+    values: dict[str, Any] = {"min_profit": thresholds.min_profit, "min_roi": thresholds.min_roi}
+    values["oldest_quote"] = now - timedelta(hours=thresholds.max_quote_age_hours)
+    values["oldest_offer"] = now - timedelta(hours=thresholds.max_offer_age_hours)
+    if product_ids is None:
+        session.execute(text(_WORTH), values)
+    else:
+        session.execute(text(_WORTH + _WORTH_OF_PRODUCTS), {**values, "products": list(product_ids)})
 
 
 def _rules(session: Session, now: datetime) -> _Rules:
@@ -157,6 +185,7 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
     variant_ids = {row.variant_id for row in rows}
     own = own_asks(session, variant_ids)
     sales = recall(session, variant_ids, rules.currency)
+    own_days = days_to_sell(session, {row.product_id for row in rows})
     results = []
     for row in rows:
         quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
@@ -171,7 +200,10 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
         ask = rules.propose(given).ask
         is_home = row.currency == rules.currency
         key = values["terms"] if is_home else values["day_terms"]
-        results.append(_result(row, ask, rules, now) | {"terms": key})
+        days = own_days.get(row.product_id)
+        if days is None:
+            days = days_between_sales([sale.on for sale in sales[row.variant_id].history])
+        results.append(_result(row, ask, rules, now) | _copies(row) | {"terms": key, "days_to_sell": days})
     statement = insert(Opportunity)
     news = {name: statement.excluded[name] for name in results[0] if name not in ("market_price_id", "created_at")}
     session.execute(statement.on_conflict_do_update(index_elements=["market_price_id"], set_=news), results)
@@ -202,6 +234,7 @@ def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) ->
         "ask": listed.price if listed else None,
         "payout": listed.payout if listed else None,
         "net_profit": listed.profit if listed else None,
+        "expected_profit": listed.expected if listed else None,
         "margin": listed.margin if listed else None,
         "roi": listed.roi if listed else None,
         "bid": at_once.price if at_once else None,
@@ -214,6 +247,17 @@ def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) ->
         "arithmetic": arithmetic,
         "computed_at": now,
         "updated_at": now,
+    }
+
+
+def _copies(row: Row[Any]) -> dict[str, Any]:
+    """Return what an opportunity repeats of other tables, to be filtered and put in order by."""
+    names = ("shop_id", "shop_name", "product_id", "title", "brand_id", "brand", "size", "price")
+    words = (row.title, row.style_code, row.offer_style)
+    return {name: getattr(row, name) for name in names} | {
+        "size_eu": row.sizes.get("eu"),
+        "size_rank": rank(row.sizes, row.size),
+        "words": " ".join(word for word in words if word).lower(),
     }
 
 

@@ -83,7 +83,7 @@ def _fetch(work: Work, source_id: int) -> str:
     target = Path(gettempdir()) / f"soleflip-feed-{work.run_id}-{source_id}"
     known = Version(source.etag, source.modified)
     try:
-        version = fetch(source.url, target, known, reach)
+        version = fetch(source.url or "", target, known, reach)
         said = "not changed." if version is None else _take_in(work, source, target)
     except FeedError as error:
         _record(work, source_id, known, str(error))
@@ -110,6 +110,6 @@ def _record(work: Work, source_id: int, version: Version, error: str | None) -> 
             source.fetched_at, source.error = work.clock(), error
 
 
-def _host(url: str) -> str:
+def _host(url: str | None) -> str:
     """Return an address without what may be secret in it."""
-    return urlsplit(url).hostname or ""
+    return urlsplit(url or "").hostname or ""

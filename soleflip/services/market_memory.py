@@ -9,13 +9,14 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
 from soleflip.domain.listings import LIVE_STATES
+from soleflip.domain.money import tenths
 from soleflip.domain.pricing.sales import OtherSizes, ProductSales
-from soleflip.models import LatestQuote, PastSale, Quote, StockxListing, Variant
+from soleflip.models import LatestQuote, PastSale, Quote, StockxListing, StockxOrder, Variant
 from soleflip.services.runs import Work
 
 EVERY_QUOTE_FOR = timedelta(days=30)
@@ -82,6 +83,25 @@ def own_asks(session: Session, variant_ids: set[UUID]) -> Mapping[UUID | None, l
     for variant_id, ask in session.execute(query):
         own[variant_id].append(ask)
     return own
+
+
+def days_to_sell(session: Session, product_ids: set[UUID]) -> dict[UUID, Decimal]:
+    """Return the median of days from listing to sale of our own pairs of these products; those never sold are left out.
+
+    The same median as in the results per strategy, over all time.
+    """
+    held = func.greatest(func.extract("epoch", StockxOrder.sold_at - StockxListing.listed_at) / 86400, 0)
+    rows = session.execute(
+        select(StockxListing.product_id, func.percentile_cont(0.5).within_group(held))
+        .join(StockxOrder, StockxOrder.listing_id == StockxListing.id)
+        .where(
+            StockxListing.product_id.in_(product_ids),
+            StockxListing.listed_at.is_not(None),
+            StockxOrder.order_status != "cancelled",
+        )
+        .group_by(StockxListing.product_id)
+    )
+    return {product_id: tenths(Decimal(str(median))) for product_id, median in rows}
 
 
 def as_quote(quote: LatestQuote | Quote) -> pricing.Quote:

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, literal, select, update
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session, aliased, contains_eager, defer
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.domain.money import ZERO
-from soleflip.domain.opportunities import break_even, cost_of, sale_of
+from soleflip.domain.opportunities import break_even, cost_of, lines_of, sale_of
 from soleflip.models import (
     AuditEntry,
     Brand,
@@ -36,6 +36,8 @@ from soleflip.services.settings import Thresholds, load
 from soleflip.services.stock import Buying
 
 PAGE = 50
+MOST_COUNTED = 5000
+"""Counting stops here, so that it never reads through everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,25 @@ class Detail:
     break_even: Decimal | None
     items: Sequence[Item]
 
+    @property
+    def expected_now(self) -> Decimal | None:
+        """What is left of selling into the highest bid after VAT due and the allowance for failed sales."""
+        after = (amount for _, amount in lines_of(self.opportunity.arithmetic, "now_after"))
+        profit = self.opportunity.net_profit_now
+        return None if profit is None else sum(after, profit)
+
 
 def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int = PAGE) -> OpportunityPage:
-    """Return one page of opportunities in one statement beside the settings. Raises InvalidInput on a broken cursor."""
+    """Return one page of opportunities in one statement beside the settings. Raises InvalidInput on a broken cursor.
+
+    The rows are chosen by an index of their own table before anything is joined to them.
+    """
     thresholds = load(session, Thresholds)
-    query = ordered(narrow(_loaded(), wanted, thresholds, now), wanted, thresholds).limit(limit + 1)
+    chosen = narrow(select(Opportunity), wanted, thresholds, now)
+    page = ordered(chosen, wanted, thresholds).limit(limit + 1).subquery()
+    row = aliased(Opportunity, page)
+    order = (page.c.place.desc(), page.c.id.desc()) if wanted.sort.startswith("-") else (page.c.place, page.c.id)
+    query = _loaded(row).add_columns(page.c.place).order_by(*order).options(defer(row.arithmetic))
     rows = session.execute(query).all()
     cursor = cursor_behind(wanted, rows[limit - 1].place, rows[limit - 1][0].id) if len(rows) > limit else None
     return OpportunityPage([row[0] for row in rows[:limit]], cursor, wanted, thresholds)
@@ -88,13 +104,13 @@ def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit:
 def matching_ids(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of everything a filter means, best first, at most `limit`."""
     thresholds = load(session, Thresholds)
-    query = narrow(_joined(select(Opportunity.id)), wanted.first_page(), thresholds, now)
+    query = narrow(select(Opportunity.id), wanted.first_page(), thresholds, now)
     return list(session.scalars(ordered(query, wanted.first_page(), thresholds).limit(limit)))
 
 
-def counted(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = 10_000) -> Select[int]:
-    """Select how many opportunities a filter means, up to `most`."""
-    query = narrow(_joined(select(Opportunity.id)), wanted, load(session, Thresholds), now)
+def counted(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = MOST_COUNTED) -> Select[int]:
+    """Select how many opportunities a filter means, up to `most`: then there are at least so many."""
+    query = narrow(select(Opportunity.id), wanted.first_page(), load(session, Thresholds), now)
     return select(func.count()).select_from(query.limit(most).subquery())
 
 
@@ -105,12 +121,12 @@ def summary(session: Session, wanted: OpportunityFilter, *, now: datetime) -> Su
 
 def by_source(session: Session, wanted: OpportunityFilter, *, now: datetime) -> list[Summary]:
     """Sum up per shop, the most profitable first."""
-    return _sums(session, wanted, now, Shop.name, Shop.id)
+    return _sums(session, wanted, now, Opportunity.shop_name, Opportunity.shop_id)
 
 
 def by_product(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int = 100) -> list[Summary]:
     """Sum up per product, the most profitable first."""
-    return _sums(session, wanted, now, Product.title, Product.id, limit)
+    return _sums(session, wanted, now, Opportunity.title, Opportunity.product_id, limit)
 
 
 def choices(session: Session) -> dict[str, list[tuple[int, str]]]:
@@ -157,6 +173,20 @@ def dismiss(session: Session, ids: Sequence[UUID], *, actor: str, now: datetime)
         .execution_options(synchronize_session=False)
     ).all()
     session.add(AuditEntry(actor=actor, act="dismiss opportunities", after={"ids": [str(each) for each in done]}))
+    session.flush()
+    return len(done)
+
+
+def watch(session: Session, ids: Sequence[UUID], *, on: bool, now: datetime) -> int:
+    """Begin or stop watching opportunities, whatever their state; returns how many changed."""
+    watched = Opportunity.watched_at
+    done = session.scalars(
+        update(Opportunity)
+        .where(Opportunity.id.in_(ids), watched.is_(None) if on else watched.is_not(None))
+        .values(watched_at=now if on else None, updated_at=now)
+        .returning(Opportunity.id)
+        .execution_options(synchronize_session=False)
+    ).all()
     session.flush()
     return len(done)
 
@@ -232,22 +262,19 @@ def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, a
     return items
 
 
-def _joined(query: Select[Any]) -> Select[Any]:
-    return (
-        query.select_from(Opportunity)
-        .join(Opportunity.offer)
+def _loaded(row: type[Opportunity] = Opportunity) -> Select[Any]:
+    """Select opportunities with everything a row shows, in one statement."""
+    query = (
+        select(row)
+        .join(row.offer)
         .join(MarketPrice.shop)
-        .join(Opportunity.variant)
+        .join(row.variant)
         .join(Variant.product)
         .outerjoin(Product.brand)
     )
-
-
-def _loaded() -> Select[Any]:
-    """Select opportunities with everything a row shows, in one statement."""
-    return _joined(select(Opportunity)).options(
-        contains_eager(Opportunity.offer).contains_eager(MarketPrice.shop),
-        contains_eager(Opportunity.variant).contains_eager(Variant.product).contains_eager(Product.brand),
+    return query.options(
+        contains_eager(row.offer).contains_eager(MarketPrice.shop),
+        contains_eager(row.variant).contains_eager(Variant.product).contains_eager(Product.brand),
     )
 
 
@@ -256,14 +283,14 @@ def _sums(
 ) -> list[Summary]:
     profit = func.coalesce(func.sum(Opportunity.net_profit), ZERO)
     columns: list[Any] = [
-        func.count(),
+        func.count(Opportunity.id),
         profit,
         func.round(func.avg(Opportunity.net_profit), 2),
         func.round(func.avg(Opportunity.roi), 2),
         func.max(Opportunity.net_profit),
         func.coalesce(func.sum(Opportunity.cost), ZERO),
     ]
-    query = narrow(_joined(select(*columns)), wanted, load(session, Thresholds), now)
+    query = narrow(select(*columns), wanted, load(session, Thresholds), now)
     if name is None:
         return [Summary("all", "", *session.execute(query).one())]
     query = query.add_columns(name, key).group_by(name, key).order_by(profit.desc(), name).limit(limit)

@@ -12,39 +12,41 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select, text, tuple_
 from sqlalchemy import literal as bound
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.models import Brand, MarketPrice, Opportunity, Product, Shop, Variant
+from soleflip.models import Opportunity, Shop
+from soleflip.models.market import NOTHING, SHOWN, SORTED_BY
 from soleflip.services.settings import Thresholds
 
 STATES = ("open", "dismissed", "acted", "gone", "any")
 MATCHES = ("firm", "doubtful", "any")
-_LOWEST = Decimal("-100000000")
 
 _AMOUNTS: dict[str, Any] = {
     "profit": Opportunity.net_profit,
+    "expected": Opportunity.expected_profit,
     "profit_now": Opportunity.net_profit_now,
     "margin": Opportunity.margin,
     "roi": Opportunity.roi,
     "cost": Opportunity.cost,
-    "price": MarketPrice.price,
+    "price": Opportunity.price,
     "ask": Opportunity.ask,
     "payout": Opportunity.payout,
     "stock": Opportunity.stock,
+    "days": Opportunity.days_to_sell,
+    "size": Opportunity.size_rank,
 }
-# What a pair without an ask to beat has not.
-_LISTED = ("profit", "margin", "roi")
 _TEXTS: dict[str, Any] = {
-    "product": Product.title,
-    "brand": Brand.name,
-    "shop": Shop.name,
-    "size": Variant.size,
+    "product": Opportunity.title,
+    "brand": Opportunity.brand,
+    "shop": Opportunity.shop_name,
     "match": Opportunity.match_state,
 }
 _TIMES: dict[str, Any] = {"age": Opportunity.quote_at}
 SORTS = (*_AMOUNTS, *_TEXTS, *_TIMES)
+_ALWAYS = ("cost", "price", "size")
+"""Amounts that every opportunity has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class OpportunityFilter:
     product: UUID | None = None
     size: str = ""
     state: str = "open"
+    watched: bool = False
     match: str = "firm"
     in_stock: bool = True
     min_price: Decimal | None = None
@@ -68,6 +71,7 @@ class OpportunityFilter:
     min_roi: Decimal | None = None
     min_margin: Decimal | None = None
     max_age: int | None = None
+    max_days: Decimal | None = None
     everything: bool = False
     sort: str = "-profit"
     after: str | None = None
@@ -79,7 +83,10 @@ class OpportunityFilter:
         `all=1` shows every opportunity, below the thresholds and out of stock too.
         """
         sort = args.get("sort", "")
-        sort = sort if sort.removeprefix("-") in SORTS else "-profit"
+        match = args["match"] if args.get("match") in MATCHES else "firm"
+        # Firm matches have nothing to be put in order by.
+        known = sort.removeprefix("-") in SORTS and not (match == "firm" and sort.removeprefix("-") == "match")
+        sort = sort if known else "-profit"
         return cls(
             q=args.get("q", "").strip()[:100],
             shop=_whole(args.get("shop")),
@@ -87,7 +94,8 @@ class OpportunityFilter:
             product=_uuid(args.get("product")),
             size=args.get("size", "").strip()[:40],
             state=args["state"] if args.get("state") in STATES else "open",
-            match=args["match"] if args.get("match") in MATCHES else "firm",
+            watched=args.get("watched") == "1",
+            match=match,
             in_stock=args.get("stock") != "any",
             min_price=_amount(args.get("min_price")),
             max_price=_amount(args.get("max_price")),
@@ -95,6 +103,7 @@ class OpportunityFilter:
             min_roi=_amount(args.get("min_roi")),
             min_margin=_amount(args.get("min_margin")),
             max_age=_whole(args.get("max_age")),
+            max_days=_amount(args.get("max_days")),
             everything=args.get("all") == "1",
             sort=sort,
             after=args.get("after") or None,
@@ -104,11 +113,18 @@ class OpportunityFilter:
         """Return the same filter from its beginning."""
         return replace(self, after=None)
 
+    def is_within(self, thresholds: Thresholds) -> bool:
+        """Tell whether only such opportunities are meant as the page shows without a filter, or some of them."""
+        within = (self.min_profit is None or self.min_profit >= thresholds.min_profit) and (
+            self.min_roi is None or self.min_roi >= thresholds.min_roi
+        )
+        return within and self.state == "open" and self.match == "firm" and self.in_stock and not self.everything
+
 
 def narrow(query: Select[Any], wanted: OpportunityFilter, thresholds: Thresholds, now: datetime) -> Select[Any]:
-    """Keep the opportunities that are meant; the query joins offer, shop, variant, product and brand."""
+    """Keep the opportunities that are meant; the query needs no other table than theirs."""
     conditions: list[ColumnElement[bool]] = [
-        *_by_state(wanted),
+        *_by_state(wanted, thresholds),
         *_by_numbers(wanted, thresholds),
         *_by_age(wanted, thresholds, now),
         *_by_words(wanted),
@@ -139,45 +155,52 @@ def _key(wanted: OpportunityFilter, thresholds: Thresholds) -> ColumnElement[Any
     """Return the sort column; rows without a value stand at one end, never in between."""
     name = wanted.sort.removeprefix("-")
     if name in _TEXTS:
-        return func.coalesce(_TEXTS[name], "")
+        return cast("ColumnElement[Any]", _TEXTS[name])
+    shown = wanted.is_within(thresholds)
     if name in _TIMES:
-        return func.coalesce(_TIMES[name], func.to_timestamp(0))
+        return cast("ColumnElement[Any]", _TIMES[name] if shown else func.coalesce(_TIMES[name], func.to_timestamp(0)))
     column: ColumnElement[Any] = _AMOUNTS[name]
-    if name in _LISTED and not wanted.everything:
-        # Only rows with a profit are meant then, and the bare column is what the index is sorted by.
+    if name in _ALWAYS or (shown and column.key in SORTED_BY):
+        # What is shown without a filter has a value of it, and the bare column is what the index is in order of.
         return column
-    return column if name in ("cost", "price") else func.coalesce(column, _LOWEST)
+    return func.coalesce(column, literal_column(NOTHING), type_=column.type)
 
 
-def _by_state(wanted: OpportunityFilter) -> list[ColumnElement[bool]]:
+def _by_state(wanted: OpportunityFilter, thresholds: Thresholds) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
+    if wanted.is_within(thresholds):
+        # Written out word by word, because the planner must know that the partial indexes hold what is meant.
+        conditions.append(cast("ColumnElement[bool]", text(SHOWN)))
     if wanted.state != "any":
         conditions.append(Opportunity.state == wanted.state)
     if wanted.match != "any":
         conditions.append(Opportunity.match_state == wanted.match)
     if wanted.in_stock and not wanted.everything:
         conditions.append(cast("ColumnElement[bool]", Opportunity.is_current))
+    if wanted.watched:
+        conditions.append(Opportunity.watched_at.is_not(None))
     return conditions
 
 
 def _by_numbers(wanted: OpportunityFilter, thresholds: Thresholds) -> list[ColumnElement[bool]]:
+    """Keep what is above the limits: the operator's own where the filter names none."""
     conditions: list[ColumnElement[bool]] = []
-    profit, roi = wanted.min_profit, wanted.min_roi
     if not wanted.everything and wanted.state == "open":
-        profit = thresholds.min_profit if profit is None else profit
-        roi = thresholds.min_roi if roi is None else roi
-    if profit is not None:
-        conditions.append(Opportunity.net_profit >= profit)
-    if not wanted.everything and wanted.sort.removeprefix("-") in _LISTED:
-        conditions.append(_AMOUNTS[wanted.sort.removeprefix("-")].is_not(None))
-    if roi is not None:
-        conditions.append(Opportunity.roi >= roi)
-    if wanted.min_margin is not None:
-        conditions.append(Opportunity.margin >= wanted.min_margin)
-    if wanted.min_price is not None:
-        conditions.append(MarketPrice.price >= wanted.min_price)
+        if wanted.min_profit is None:
+            conditions.append(Opportunity.expected_profit >= thresholds.min_profit)
+        if wanted.min_roi is None:
+            conditions.append(Opportunity.roi >= thresholds.min_roi)
+    limits = (
+        (Opportunity.net_profit, wanted.min_profit),
+        (Opportunity.roi, wanted.min_roi),
+        (Opportunity.margin, wanted.min_margin),
+        (Opportunity.price, wanted.min_price),
+    )
+    conditions += [column >= least for column, least in limits if least is not None]
     if wanted.max_price is not None:
-        conditions.append(MarketPrice.price <= wanted.max_price)
+        conditions.append(Opportunity.price <= wanted.max_price)
+    if wanted.max_days is not None:
+        conditions.append(Opportunity.days_to_sell <= wanted.max_days)
     return conditions
 
 
@@ -187,30 +210,26 @@ def _by_age(wanted: OpportunityFilter, thresholds: Thresholds, now: datetime) ->
         return []
     hours = thresholds.max_quote_age_hours if wanted.max_age is None else wanted.max_age
     oldest = now - timedelta(hours=thresholds.max_offer_age_hours)
+    seen = select(Shop.id).where(Shop.seen_at >= oldest).scalar_subquery()
     return [
         Opportunity.quote_at >= now - timedelta(hours=min(hours, thresholds.max_quote_age_hours)),
-        or_(Opportunity.offer_seen_at >= oldest, Shop.seen_at >= oldest),
+        or_(Opportunity.offer_seen_at >= oldest, Opportunity.shop_id.in_(seen)),
     ]
 
 
 def _by_words(wanted: OpportunityFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.shop is not None:
-        conditions.append(MarketPrice.shop_id == wanted.shop)
+        conditions.append(Opportunity.shop_id == wanted.shop)
     if wanted.brand is not None:
-        conditions.append(Product.brand_id == wanted.brand)
+        conditions.append(Opportunity.brand_id == wanted.brand)
     if wanted.product is not None:
-        conditions.append(Variant.product_id == wanted.product)
+        conditions.append(Opportunity.product_id == wanted.product)
     if wanted.size:
         size = wanted.size.upper().removeprefix("EU").strip()
-        conditions.append(
-            or_(func.upper(Variant.size) == size, MarketPrice.size == size, Variant.sizes["eu"].astext == size)
-        )
-    for word in wanted.q.split()[:6]:
-        like = f"%{_escaped(word)}%"
-        conditions.append(
-            or_(Product.title.ilike(like), Product.style_code.ilike(like), MarketPrice.style_code.ilike(like))
-        )
+        conditions.append(or_(func.upper(Opportunity.size) == size, Opportunity.size_eu == size))
+    for word in wanted.q.lower().split()[:6]:
+        conditions.append(Opportunity.words.like(f"%{_escaped(word)}%"))
     return conditions
 
 
@@ -240,7 +259,7 @@ def _amount(text: str | None) -> Decimal | None:
         number = Decimal((text or "").strip().replace(",", "."))
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < -_LOWEST else None
+    return number if number.is_finite() and abs(number) < -Decimal(NOTHING) else None
 
 
 def _whole(text: str | None) -> int | None:

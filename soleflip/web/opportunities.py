@@ -77,6 +77,22 @@ def dismiss() -> Response:
     return go(_back())
 
 
+@bp.post("/watch")
+def watch() -> Response:
+    """Keep an eye on the selected opportunities."""
+    count = opportunities.watch(g.session, _ids(), on=True, now=now())
+    flash(f"{count} watched from now on.", "success")
+    return go(_back())
+
+
+@bp.post("/unwatch")
+def unwatch() -> Response:
+    """Stop watching the selected opportunities."""
+    count = opportunities.watch(g.session, _ids(), on=False, now=now())
+    flash(f"{count} no longer watched.", "info")
+    return go(_back())
+
+
 @bp.post("/reopen")
 def reopen() -> Response:
     """Take the selected opportunities back into the open ones."""
@@ -137,9 +153,10 @@ def detect() -> Response:
 def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None = None) -> Response:
     detail = opportunities.detail(g.session, opportunity_id)
     stored = detail.opportunity.arithmetic
+    parts = ("cost", "listed", "listed_after", "now", "now_after")
     view: dict[str, Any] = {
         "detail": detail,
-        "sums": {part: lines_of(stored, part) for part in ("cost", "listed", "now")},
+        "sums": {part: lines_of(stored, part) for part in parts},
         "rate": stored.get("rate"),
         "error": error,
     }

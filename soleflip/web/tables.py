@@ -33,8 +33,9 @@ COLUMNS: dict[str, dict[int, str]] = {
         8: "Margin",
         9: "ROI",
         10: "Selling now",
-        11: "Stock",
-        12: "Quote",
+        11: "Days to sell",
+        12: "Stock",
+        13: "Quote",
     },
     "orders": {2: "Sold", 3: "Status", 4: "Sale price", 5: "Payout", 6: "Cost", 8: "ROI"},
 }

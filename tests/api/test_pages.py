@@ -71,6 +71,8 @@ SAME: dict[str, str] = {
     "opportunities.index": "list_opportunities",
     "opportunities.matches": "list_doubts",
     "opportunities.reopen": "reopen_opportunities",
+    "opportunities.unwatch": "unwatch_opportunities",
+    "opportunities.watch": "watch_opportunities",
     "opportunities.save_search": "keep_search",
     "opportunities.show": "show_opportunity",
     "orders.cost": "set_cost",

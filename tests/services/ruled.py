@@ -61,6 +61,8 @@ def offer(
         match_state="firm",
         variant_id=variant.id,
     )
+    session.add(market_price)
+    session.flush()
     found = Opportunity(
         offer=market_price,
         variant_id=variant.id,
@@ -68,6 +70,11 @@ def offer(
         cost=Decimal(cost),
         ask=lowest - 1,
         net_profit=Decimal(profit),
+        expected_profit=Decimal(profit),
+        is_worth=True,
+        shop_id=market_price.shop_id,
+        product_id=variant.product_id,
+        price=Decimal(cost),
         roi=Decimal(profit) / Decimal(cost) * 100,
         margin=Decimal(20),
         stock=stock,

@@ -77,12 +77,20 @@ def make_opportunity(session: Any, variant: Variant, cost: str = "50") -> Opport
         match_state="firm",
         variant_id=variant.id,
     )
+    session.add(offer)
+    session.flush()
     opportunity = Opportunity(
         offer=offer,
         variant_id=variant.id,
         currency="EUR",
         cost=Decimal(cost),
         net_profit=Decimal("40"),
+        expected_profit=Decimal("40"),
+        is_worth=True,
+        shop_id=offer.shop_id,
+        product_id=variant.product_id,
+        title=variant.product.title,
+        words=variant.product.title.lower(),
         roi=Decimal("80"),
         quote_at=now,
         offer_seen_at=now,

@@ -59,7 +59,13 @@ def test_rows_show_money_and_link_to_the_arithmetic(market: Any, browser: Any) -
     page = browser.get("/opportunities").text
     assert f"/opportunities/{best.id}" in page
     shown = browser.get(f"/opportunities/{best.id}").text
-    for words in ("Shop&#39;s price", "Transaction fee", "Payment processing", "Expected cost of failed sales"):
+    for words in (
+        "Shop&#39;s price",
+        "Transaction fee",
+        "Payment processing",
+        "Allowance for failed sales",
+        "To be expected",
+    ):
         assert words in shown
     assert str(best.net_profit) in shown
 
@@ -101,6 +107,18 @@ def test_selected_rows_are_dismissed_and_come_back_by_hand(market: Any, browser:
     assert f'id="opportunity-{best.id}"' in browser.get("/opportunities?state=dismissed").text
     browser.post("/opportunities/reopen", data=data)
     assert _all(market, select(Opportunity.state).where(Opportunity.id == best.id)) == ["open"]
+
+
+def test_selected_rows_are_watched_and_found_again(market: Any, browser: Any) -> None:
+    best = _best(market)
+    data = {"csrf_token": token(browser, "/opportunities"), "ids": str(best.id), "back": "/opportunities?watched=1"}
+    assert browser.post("/opportunities/watch", data=data).location == "/opportunities?watched=1"
+    page = browser.get("/opportunities?watched=1").text
+    assert re.findall(r'<tr id="opportunity-([^"]+)"', page) == [str(best.id)]
+    assert "Stop watching" in page
+    assert "Stop watching" in browser.get(f"/opportunities/{best.id}").text
+    browser.post("/opportunities/unwatch", data=data)
+    assert "No opportunity fits" in browser.get("/opportunities?watched=1").text
 
 
 def test_the_way_back_never_leaves_the_house(market: Any, browser: Any) -> None:
