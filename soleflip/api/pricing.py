@@ -16,7 +16,7 @@ from soleflip.api.unit import actor, now, session, start_run, wake_after_commit
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import STRATEGIES, GuardSettings, describe, written
 from soleflip.models import ListingChange
-from soleflip.services import listing_detail, listings, proposals, settings, wishes
+from soleflip.services import listing_detail, listings, pricing_rules, proposals, settings, wishes
 from soleflip.services.settings import PricingSettings
 
 bp = Blueprint("pricing", __name__, url_prefix="/selling")
@@ -137,7 +137,7 @@ def show_pricing() -> PricingShape:
 @operation(TAG, "price", PricingShape, acts=True)
 def save_guards(json: GuardValues) -> PricingShape:
     """Store the guard rails that every price passes."""
-    settings.save_guards(session(), dict(json.values), actor=actor())
+    pricing_rules.save_default_guards(session(), json.values, actor=actor())
     return _pricing()
 
 

@@ -63,7 +63,7 @@ class DefaultSettings(Asked):
 
 
 class OwnGuards(Asked):
-    """Guard rails by name; blank ones come from the next layer."""
+    """Guard rails by name; blank ones come from the next layer, "off" switches an optional one off."""
 
     values: Values = Field(max_length=40)
 
@@ -143,7 +143,7 @@ def tag_listings(json: Tagging) -> Count:
 def save_listing_guards(listing_id: UUID, json: OwnGuards) -> ListingDetail:
     """Store a listing's own guard rails."""
     listing = listings.get(session(), listing_id, lock=True)
-    pricing_rules.save_listing_guards(session(), listing, json.values, actor=actor())
+    pricing_rules.save_listing_guards(session(), listing, json.values, actor=actor(), now=now())
     return ListingDetail.of_detail(listing_detail.detail(session(), listing_id, now()))
 
 

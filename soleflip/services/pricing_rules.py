@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,11 @@ from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.pricing import Acting, GuardSettings, Rule
 from soleflip.models import AuditEntry, Brand, PricingRule, Product, StockxListing
-from soleflip.services import settings
+from soleflip.services import fees, settings
 from soleflip.services.settings import PricingSettings
 
 SCOPES = ("brand", "tag")
+DEFAULT = "the default"
 LONGEST_TAG = 40
 MOST_TAGS = 10
 
@@ -42,9 +44,12 @@ class Rulebook:
     def layers(self, brand: str | None, listing: StockxListing | None = None) -> list[Rule]:
         """Return the rules that meet for a listing, from the strongest to the default."""
         own = [] if listing is None else [own_rule(listing)]
-        tags = [] if listing is None else [self.tags[tag] for tag in listing.tags if tag in self.tags]
+        return [*own, *self.named(brand, () if listing is None else listing.tags)]
+
+    def named(self, brand: str | None, tags: Sequence[str]) -> list[Rule]:
+        """Return the rules of tags and brand that there are, then the default."""
         made_by = [self.brands[brand]] if brand is not None and brand in self.brands else []
-        return [*own, *tags, *made_by, self.default]
+        return [*(self.tags[tag] for tag in tags if tag in self.tags), *made_by, self.default]
 
     @property
     def shortest_quote_age(self) -> int:
@@ -66,16 +71,20 @@ def load(session: Session) -> Rulebook:
     stored = session.scalars(select(PricingRule)).all()
     said = next((row.strategy_settings for row in stored if row.scope == "default"), {})
     guards = pricing.written(settings.load_guards(session))
-    default = Rule("the default", settings.load(session, PricingSettings).strategy, said, guards)
+    default = Rule(DEFAULT, settings.load(session, PricingSettings).strategy, said, guards)
     rules = {
         scope: {
-            row.key: Rule(f"{scope} {row.name}", row.strategy, row.strategy_settings, row.guards)
+            row.key: Rule(_name(row), row.strategy, row.strategy_settings, row.guards)
             for row in stored
             if row.scope == scope
         }
         for scope in SCOPES
     }
     return Rulebook(default, rules["brand"], rules["tag"])
+
+
+def _name(rule: PricingRule) -> str:
+    return f"{rule.scope} {rule.name}"
 
 
 def guards_of(session: Session, listing: StockxListing, rulebook: Rulebook | None = None) -> GuardSettings:
@@ -157,7 +166,7 @@ def remove(session: Session, rule_id: UUID, *, actor: str) -> None:
     """Take a rule away; its listings go by the next layer."""
     rule = get(session, rule_id)
     before = {"strategy": rule.strategy, "strategy_settings": rule.strategy_settings, "guards": rule.guards}
-    session.add(AuditEntry(actor=actor, act="pricing rule removed", subject=f"{rule.scope} {rule.name}", before=before))
+    session.add(AuditEntry(actor=actor, act="pricing rule removed", subject=_name(rule), before=before))
     session.delete(rule)
     session.flush()
     refresh(session)
@@ -183,10 +192,58 @@ def save_strategy(
 
 
 def save_guards(session: Session, rule_id: UUID, values: Mapping[str, Any], *, actor: str) -> None:
-    """Store a rule's guard rails; blank ones come from the next layer. Raises InvalidInput with the field."""
+    """Store a rule's guard rails; blank ones come from the next layer, `off` switches an optional one off.
+
+    Raises InvalidInput with the field, for rails that contradict what they meet too.
+    """
     rule = get(session, rule_id)
-    before, rule.guards = rule.guards, checked(GuardSettings, values)
+    read = checked(GuardSettings, values)
+    changed = {rule.key: Rule(_name(rule), guards=read)}
+    book = load(session)
+    if rule.scope == "brand":
+        book = replace(book, brands={**book.brands, **changed})
+    else:
+        book = replace(book, tags={**book.tags, **changed})
+    _check_together(session, book, _name(rule))
+    before, rule.guards = rule.guards, read
     _audit(session, rule, {"guards": before}, {"guards": rule.guards}, actor)
+
+
+def save_default_guards(session: Session, values: Mapping[str, Any], *, actor: str) -> None:
+    """Store the guard rails where no rule says otherwise; blank optional ones are off.
+
+    Raises InvalidInput with the field, for rails that contradict each other or those of a rule or a listing too.
+    """
+    read = pricing.written(pricing.read_settings(GuardSettings, values))
+    rulebook = load(session)
+    _check_together(session, replace(rulebook, default=replace(rulebook.default, guards=read)), DEFAULT)
+    settings.save_guards(session, dict(values), actor=actor)
+
+
+def _check_together(session: Session, rulebook: Rulebook, touched: str) -> None:
+    """Raise InvalidInput where a rail of the touched layer contradicts another that acts on the same listing."""
+    for rules in _meetings(session, rulebook):
+        try:
+            found = pricing.acting(rules)
+        except InvalidInput:
+            continue  # what can't be read acts nowhere, and is said where it is kept
+        pricing.check_rails(found.guards, found.guard_layers, touched)
+
+
+def _meetings(session: Session, rulebook: Rulebook) -> Iterator[list[Rule]]:
+    """Yield the layers that meet: each rule with the default, and those of the live listings."""
+    yield [rulebook.default]
+    for rule in (*rulebook.brands.values(), *rulebook.tags.values()):
+        yield [rule, rulebook.default]
+    live = (
+        select(Brand.key, StockxListing.tags, StockxListing.guards)
+        .join(Product, Product.id == StockxListing.product_id)
+        .outerjoin(Brand, Brand.id == Product.brand_id)
+        .where(StockxListing.status.in_(sorted(LIVE_STATES)))
+        .distinct()
+    )
+    for brand, tags, guards in session.execute(live):
+        yield [Rule("a listing of its own", guards=guards), *rulebook.named(brand, tags)]
 
 
 def save_default_settings(session: Session, strategy: str, values: Mapping[str, Any], *, actor: str) -> None:
@@ -198,9 +255,21 @@ def save_default_settings(session: Session, strategy: str, values: Mapping[str, 
     _audit(session, rule, before, rule.strategy_settings, actor)
 
 
-def save_listing_guards(session: Session, listing: StockxListing, values: Mapping[str, Any], *, actor: str) -> None:
-    """Store a listing's own guard rails; blank ones come from the next layer. Raises InvalidInput with the field."""
-    before, listing.guards = listing.guards, checked(GuardSettings, values)
+def save_listing_guards(
+    session: Session, listing: StockxListing, values: Mapping[str, Any], *, actor: str, now: datetime
+) -> None:
+    """Store a listing's own guard rails; blank ones come from the next layer, `off` switches an optional one off.
+
+    Raises InvalidInput with the field, for rails that contradict those they meet or the pair's floor of now too.
+    """
+    read = checked(GuardSettings, values)
+    own = replace(own_rule(listing), guards=read)
+    brand = brand_of(session, listing.product_id)
+    found = pricing.acting([own, *load(session).named(brand, listing.tags)])
+    schedule = fees.book(session).schedule(listing.product.product_type, now.date())
+    cost = listing.buy_price if listing.item is None else listing.item.cost
+    pricing.check_rails(found.guards, found.guard_layers, own.name, cost, schedule)
+    before, listing.guards = listing.guards, read
     session.add(
         AuditEntry(actor=actor, act="listing guards", subject=str(listing.id), before=before, after=listing.guards)
     )
@@ -229,6 +298,7 @@ def tag(session: Session, listing_ids: Sequence[UUID], text: str, *, remove: boo
     session.add(AuditEntry(actor=actor, act="untag" if remove else "tag", subject=name, after={"listings": ids}))
     session.flush()
     session.expire_all()
+    _check_together(session, load(session), f"tag {name}")
     refresh(session)
     return len(ids)
 
@@ -253,7 +323,7 @@ def checked(settings_type: type[Any], values: Mapping[str, Any]) -> dict[str, An
     """Return the settings that are not blank, as they are stored; raises InvalidInput with the field."""
     given = {name: value for name, value in values.items() if value is not None and str(value).strip()}
     read = pricing.written(pricing.read_settings(settings_type, given))
-    return {name: read[name] for name in given}
+    return {name: pricing.OFF if read[name] is None else read[name] for name in given}
 
 
 def _with(settings_: Mapping[str, Any], strategy: str, read: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,6 +332,5 @@ def _with(settings_: Mapping[str, Any], strategy: str, read: Mapping[str, Any]) 
 
 
 def _audit(session: Session, rule: PricingRule, before: Any, after: Any, actor: str) -> None:
-    subject = f"{rule.scope} {rule.name}"
-    session.add(AuditEntry(actor=actor, act="pricing rule", subject=subject, before=before, after=after))
+    session.add(AuditEntry(actor=actor, act="pricing rule", subject=_name(rule), before=before, after=after))
     session.flush()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
@@ -131,6 +131,9 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return make_response(error.get_response())
+    above = _page_above() if status == 405 and request.method == "GET" and not wants_fragment() else None
+    if above is not None:
+        return make_response(redirect(above, 303))
     response = _answer(status, EXPLANATIONS.get(status, EXPLANATIONS[400 if status < 500 else 500]))
     for name, value in error.get_response().headers:
         if name in ("Allow", "Retry-After"):
@@ -163,6 +166,16 @@ def _came_from() -> str | None:
     if request.method != "POST" or before.netloc != request.host or not pages.test(before.path, "GET"):
         return None
     return before.path + (f"?{before.query}" if before.query else "")
+
+
+def _page_above() -> str | None:
+    """Return the nearest page above an address that takes forms only: a browser that reloads one lands there."""
+    pages, path = current_app.url_map.bind(""), request.path
+    while path.startswith("/") and path != "/" and not path.startswith("/api/"):
+        path = path.rpartition("/")[0] or "/"
+        if pages.test(path, "GET"):
+            return path
+    return None
 
 
 def _answer(status: int, explanation: Explanation, *, bare: bool = False) -> Response:

@@ -29,7 +29,7 @@ from soleflip.services.listing_filter import ListingFilter
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.web import price_chart
 from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import StrategyForm, own_fields
+from soleflip.web.pricing_forms import StrategyForm, own_fields, typed_settings
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("listings", __name__, url_prefix="/listings")
@@ -145,19 +145,17 @@ def sync() -> Response:
 @bp.get("/<uuid:listing_id>")
 def show(listing_id: UUID) -> Response:
     """Show one listing: facts, history, price chart, and the forms that change it."""
-    return _show(listing_id)
+    return show_listing(listing_id)
 
 
 @bp.post("/<uuid:listing_id>/strategy")
 def strategy(listing_id: UUID) -> Response:
     """Give a listing another strategy with settings of its own."""
-    typed = request.form.to_dict()
-    name = typed.pop("strategy", "")
-    values = {key: value for key, value in typed.items() if key not in ("csrf_token", "back")}
+    name, values = request.form.get("strategy", ""), typed_settings("strategy")
     try:
         listings.set_strategy(g.session, [listing_id], name, values, actor=actor())
     except InvalidInput as error:
-        return _show(listing_id, status=422, strategy=name, typed=values, error=error)
+        return show_listing(listing_id, status=422, strategy=name, typed=values, error=error)
     flash("The strategy is changed. It acts at the next repricing.", "success")
     return go(url_for("listings.show", listing_id=listing_id))
 
@@ -184,29 +182,40 @@ def review(listing_id: UUID) -> Response:
     return go(url_for("listings.show_run", run_id=run.id))
 
 
-def _show(
+def show_listing(
     listing_id: UUID,
     *,
     status: int = 200,
     strategy: str | None = None,
     typed: dict[str, str] | None = None,
+    guards: dict[str, str] | None = None,
     error: InvalidInput | None = None,
 ) -> Response:
+    """Show one listing, or show it again with what was typed as its strategy's settings or as its guard rails."""
     view = listing_detail.detail(g.session, listing_id, now())
     chosen = pricing.strategy_named(strategy or request.args.get("strategy") or view.listing.strategy)
     stored = view.listing.strategy_settings if chosen.name == view.listing.strategy else {}
     acting, named = view.acting(), view.acting(chosen.name).settings
-    fields = own_fields(chosen.settings_type, typed or stored, named.values, named.acts, error, prefix="strategy-")
+    fields = own_fields(
+        chosen.settings_type, typed or stored, named.values, named.acts, None if guards else error, prefix="strategy-"
+    )
     rails = own_fields(
         pricing.GuardSettings,
-        view.listing.guards,
+        view.listing.guards if guards is None else guards,
         pricing.written(acting.guards),
         acting.guard_layers,
+        error if guards else None,
         prefix="guard-",
     )
     chart = price_chart.option(view)
     full, fragment = "listings/show.html", "listings/_strategy.html"
-    more = {"form": StrategyForm(chosen, fields), "rails": rails, "acting": acting, "strategies": _strategies()}
+    more = {
+        "form": StrategyForm(chosen, fields),
+        "rails": rails,
+        "acting": acting,
+        "strategies": _strategies(),
+        "error": error,
+    }
     return page(full, fragment, status=status, view=view, chart=chart, words=WORDS, **more)
 
 

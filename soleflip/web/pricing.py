@@ -7,17 +7,15 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.performance import ENOUGH
-from soleflip.domain.pricing import STRATEGIES, GuardSettings, strategy_named, written
-from soleflip.services import pricing_overview, proposals, settings, strategy_performance
-from soleflip.services.pricing_overview import PricingView
-from soleflip.services.pricing_rules import refresh
+from soleflip.domain.pricing import STRATEGIES, strategy_named
+from soleflip.services import proposals, settings, strategy_performance
+from soleflip.services.pricing_rules import refresh, save_default_guards
 from soleflip.services.settings import PricingSettings
 from soleflip.web import pricing_replay, pricing_rules
-from soleflip.web.htmx import go, page
-from soleflip.web.pricing_forms import StrategyForm, setting_fields
+from soleflip.web.htmx import go
+from soleflip.web.pricing_board import show
 from soleflip.web.settings_texts import REPRICING
-from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
+from soleflip.web.unit import actor, now, start_run, wake_after_commit
 
 bp = Blueprint("pricing", __name__, url_prefix="/pricing")
 bp.register_blueprint(pricing_rules.bp)
@@ -29,7 +27,7 @@ MODES: dict[str, dict[str, bool]] = {"now": {}, "dry_run": {"dry_run": True}, "a
 @bp.get("")
 def index() -> Response:
     """Show strategies, guard rails, proposals and the last runs."""
-    return _show()
+    return show()
 
 
 @bp.post("/run")
@@ -63,7 +61,7 @@ def defaults() -> Response:
         _check_defaults()
         settings.save(g.session, PricingSettings, request.form.to_dict(), actor=actor())
     except InvalidInput as error:
-        return _show(status=422, defaults_error=error)
+        return show(status=422, defaults_error=error)
     refresh(g.session)
     flash("Saved. It acts wherever no rule and no listing says otherwise.", "success")
     return go(url_for("pricing.index", _anchor="defaults"))
@@ -74,9 +72,9 @@ def guards() -> Response:
     """Store the guard rails."""
     typed = {name: value for name, value in request.form.items() if name != "csrf_token"}
     try:
-        settings.save_guards(g.session, typed, actor=actor())
+        save_default_guards(g.session, typed, actor=actor())
     except InvalidInput as error:
-        return _show(status=422, typed=typed, guards_error=error)
+        return show(status=422, typed=typed, guards_error=error)
     flash("Saved. Every price passes these rails from now on.", "success")
     return go(url_for("pricing.index", _anchor="guards"))
 
@@ -91,7 +89,7 @@ def experiment() -> Response:
     try:
         strategy_performance.begin_experiment(g.session, _shares(), actor=actor(), now=now())
     except InvalidInput as error:
-        return _show(status=422, experiment_error=error)
+        return show(status=422, experiment_error=error)
     flash("Begun. New listings whose strategy nobody chooses are dealt by lot.", "success")
     return go(url_for("pricing.index", _anchor="experiment"))
 
@@ -101,7 +99,7 @@ def _shares() -> dict[str, int]:
     shares = {}
     for name in STRATEGIES:
         text = request.form.get(f"share-{name}", "").strip()
-        if text and not text.isdecimal():
+        if text and not (text.isdecimal() and len(text) <= 3):
             raise InvalidInput(f"{text[:20]!r} is no whole percentage.", field="shares")
         if text and int(text):
             shares[name] = int(text)
@@ -114,41 +112,6 @@ def _check_defaults() -> None:
         raise InvalidInput("Choose what repricing on the timetable does.", field="repricing")
     if request.form.get("expires_after_days") not in {str(days) for days in range(1, 366)}:
         raise InvalidInput("Whole days, from 1 to 365.", field="expires_after_days")
-
-
-def _show(
-    *,
-    status: int = 200,
-    typed: dict[str, str] | None = None,
-    guards_error: InvalidInput | None = None,
-    defaults_error: InvalidInput | None = None,
-    experiment_error: InvalidInput | None = None,
-) -> Response:
-    view = pricing_overview.view(g.session, runtime().books, now())
-    fields = setting_fields(GuardSettings, typed or written(view.guards), guards_error, prefix="guard-")
-    return page(
-        "pricing/page.html",
-        "pricing/_board.html",
-        status=status,
-        view=view,
-        fields=fields,
-        enough=ENOUGH,
-        repricing=REPRICING,
-        strategies=[(each.name, each.label) for each in STRATEGIES.values()],
-        default_form=_default_form(view),
-        guards_error=guards_error,
-        defaults_error=defaults_error,
-        experiment_error=experiment_error,
-    )
-
-
-def _default_form(view: PricingView) -> StrategyForm:
-    """Return the form of a strategy's settings by default: those of the strategy looked at."""
-    default = view.rulebook.default
-    looked_at = request.args.get("settings")
-    chosen = STRATEGIES[looked_at if looked_at in STRATEGIES else str(default.strategy)]
-    own = default.strategy_settings.get(chosen.name, {})
-    return StrategyForm(chosen, setting_fields(chosen.settings_type, own, prefix="default-"))
 
 
 def _ids() -> list[UUID]:

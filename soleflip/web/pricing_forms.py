@@ -12,6 +12,11 @@ from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import SettingField
 
+HOW = ".how"
+VALUE = "value"
+MISSING = "–"
+"""Stands for a value that was announced and not typed: no setting takes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -32,6 +37,12 @@ class Field:
         if self.spec.kind == "flag":
             return [("True", "Yes"), ("False", "No")]
         return [(each, each.replace("_", " ").capitalize()) for each in self.spec.choices]
+
+    @property
+    def how(self) -> str:
+        """Whose word an optional field takes: '' for the next layer's, 'off', or 'value' for its own."""
+        text = "" if self.value is None else str(self.value).strip()
+        return text.lower() if text.lower() in ("", pricing.OFF) else VALUE
 
     @property
     def suffix(self) -> str | None:
@@ -69,16 +80,24 @@ def own_fields(
     fields = []
     for spec in pricing.describe(settings_type):
         value = acting.get(spec.name, spec.default)
-        shown = "not set" if value is None else str(value).replace("_", " ")
+        shown = "off" if value is None else str(value).replace("_", " ")
         acts = f"Acts: {shown}, by {layers.get(spec.name, 'the default')}"
         fields.append(Field(spec, prefix + spec.name, own.get(spec.name), _errors(spec, error), acts))
     return fields
 
 
 def typed_settings(*without: str) -> dict[str, str]:
-    """Return what the form says of settings; of a box and its hidden no, the box, which comes later, counts."""
+    """Return what the form says of settings; of a box and its hidden no, the box, which comes later, counts.
+
+    Where a choice stands beside a field (`name.how`), it decides: the next layer, off, or what the field says.
+    """
     names = [name for name in request.form if name not in ("csrf_token", "back", *without)]
-    return {name: request.form.getlist(name)[-1] for name in names}
+    typed = {name: request.form.getlist(name)[-1] for name in names if not name.endswith(HOW)}
+    for name in typed:
+        how = request.form.get(name + HOW)
+        if how is not None:
+            typed[name] = (typed[name].strip() or MISSING) if how == VALUE else how
+    return typed
 
 
 def _errors(spec: SettingField, error: InvalidInput | None) -> tuple[str, ...]:

@@ -12,9 +12,11 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import Acting, GuardSettings
 from soleflip.models import PricingRule
 from soleflip.services import listings, pricing_rules
+from soleflip.web import pricing_board
 from soleflip.web.htmx import go, page
+from soleflip.web.listings import show_listing
 from soleflip.web.pricing_forms import StrategyForm, own_fields, typed_settings
-from soleflip.web.unit import actor
+from soleflip.web.unit import actor, now
 
 bp = Blueprint("rules", __name__, url_prefix="/rules")
 
@@ -23,7 +25,10 @@ bp = Blueprint("rules", __name__, url_prefix="/rules")
 def add() -> Response:
     """Make a rule for a brand or a tag and open it."""
     form = request.form
-    rule = pricing_rules.add(g.session, form.get("scope", ""), form.get("name", ""), actor=actor())
+    try:
+        rule = pricing_rules.add(g.session, form.get("scope", ""), form.get("name", ""), actor=actor())
+    except InvalidInput as error:
+        return pricing_board.show(status=422, rule_error=error)
     return go(url_for("pricing.rules.show", rule_id=rule.id))
 
 
@@ -68,8 +73,11 @@ def remove(rule_id: UUID) -> Response:
 @bp.post("/default")
 def default() -> Response:
     """Store the settings that a strategy has where no rule says otherwise."""
-    name = request.form.get("strategy", "")
-    pricing_rules.save_default_settings(g.session, name, typed_settings("strategy"), actor=actor())
+    name, typed = request.form.get("strategy", ""), typed_settings("strategy")
+    try:
+        pricing_rules.save_default_settings(g.session, name, typed, actor=actor())
+    except InvalidInput as error:
+        return pricing_board.show(status=422, typed=typed, settings_error=error)
     flash("Saved. Every listing whose own rules say nothing else goes by it.", "success")
     return go(url_for("pricing.index", settings=name, _anchor="default-settings"))
 
@@ -86,8 +94,11 @@ def tags() -> Response:
 @bp.post("/listings/<uuid:listing_id>/guards")
 def listing_guards(listing_id: UUID) -> Response:
     """Store a listing's own guard rails."""
-    listing = listings.get(g.session, listing_id, lock=True)
-    pricing_rules.save_listing_guards(g.session, listing, typed_settings(), actor=actor())
+    listing, typed = listings.get(g.session, listing_id, lock=True), typed_settings()
+    try:
+        pricing_rules.save_listing_guards(g.session, listing, typed, actor=actor(), now=now())
+    except InvalidInput as error:
+        return show_listing(listing_id, status=422, guards=typed, error=error)
     flash("Saved. These guard rails act on this listing from now on.", "success")
     return go(url_for("listings.show", listing_id=listing_id))
 

@@ -58,7 +58,7 @@ def test_the_floor_at_the_gate_is_the_one_of_the_strongest_rule(session: Session
     assert by_brand is not None
     assert plain[1] is not None
     assert plain[1] < row.floor_price < by_brand
-    pricing_rules.save_listing_guards(session, row, {"min_profit": "90", "min_roi": ""}, actor="test")
+    pricing_rules.save_listing_guards(session, row, {"min_profit": "90", "min_roi": ""}, actor="test", now=NOW)
     listings.outgoing_ask(session, row, Decimal(300), NOW)
     assert row.floor_price > by_brand
     assert row.guards == {"min_profit": "90"}
@@ -122,3 +122,71 @@ def test_a_wrong_setting_is_refused_with_its_field(session: Session) -> None:
     assert error.value.field == "min_roi"
     with pytest.raises(InvalidInput):
         pricing_rules.save_strategy(session, rule.id, acts="magic", strategy="hold", values={}, actor="test")
+
+
+def test_a_rail_can_be_switched_off_where_the_next_layer_sets_it(session: Session) -> None:
+    row = listing(session)
+    settings.save_guards(session, {"largest_step_percent": "20", "min_roi": "10", "ceiling": "400"}, actor="test")
+    brand = pricing_rules.add(session, "brand", "nike", actor="test")
+    pricing_rules.save_guards(session, brand.id, {"min_roi": "off", "largest_step_percent": ""}, actor="test")
+    assert brand.guards == {"min_roi": "off"}
+    acting = pricing_rules.load(session).acting("nike", row)
+    assert (acting.guards.min_roi, acting.guard_layers["min_roi"]) == (None, "brand Nike")
+    assert (acting.guards.largest_step_percent, acting.guards.ceiling) == (20, 400)
+    pricing_rules.save_listing_guards(session, row, {"ceiling": "Off", "min_roi": "5"}, actor="test", now=NOW)
+    acting = pricing_rules.load(session).acting("nike", row)
+    assert (acting.guards.min_roi, acting.guards.ceiling) == (5, None)
+    with pytest.raises(InvalidInput) as refused:
+        pricing_rules.save_guards(session, brand.id, {"cool_down_minutes": "off"}, actor="test")
+    assert refused.value.field == "cool_down_minutes"
+
+
+@pytest.mark.parametrize(
+    ("rails", "field", "says"),
+    [
+        ({"min_ask": "200", "ceiling": "150"}, "min_ask", r"Never below \(200, .*Never above \(150"),
+        ({"largest_step": "2", "smallest_change": "5"}, "largest_step", "Largest step .* Smallest change"),
+        ({"largest_fall_per_day": "2", "smallest_change": "5"}, "largest_fall_per_day", "Largest fall per day"),
+        ({"sleep_from": "22"}, "sleep_from", "Sleep from .* Sleep until"),
+        ({"sleep_from": "7", "sleep_until": "7"}, "sleep_from", "Sleep from .* Sleep until"),
+    ],
+)
+def test_rails_that_contradict_are_refused_on_every_layer(
+    session: Session, rails: dict[str, str], field: str, says: str
+) -> None:
+    row = listing(session)
+    brand = pricing_rules.add(session, "brand", "nike", actor="test")
+    tag = pricing_rules.add(session, "tag", "outlet", actor="test")
+    for save in (
+        lambda: pricing_rules.save_default_guards(session, rails, actor="test"),
+        lambda: pricing_rules.save_guards(session, brand.id, rails, actor="test"),
+        lambda: pricing_rules.save_guards(session, tag.id, rails, actor="test"),
+        lambda: pricing_rules.save_listing_guards(session, row, rails, actor="test", now=NOW),
+    ):
+        with pytest.raises(InvalidInput, match=says) as refused:
+            save()
+        assert refused.value.field == field
+    assert (row.guards, brand.guards, tag.guards) == ({}, {}, {})
+
+
+def test_rails_that_contradict_over_layers_are_refused_at_the_one_that_is_saved(session: Session) -> None:
+    row = listing(session)
+    brand = pricing_rules.add(session, "brand", "nike", actor="test")
+    pricing_rules.save_guards(session, brand.id, {"min_ask": "200"}, actor="test")
+    both = r"Never below \(200, by brand Nike\) and Never above \(150, by {}\) contradict"
+    with pytest.raises(InvalidInput, match=both.format("the default")) as refused:
+        pricing_rules.save_default_guards(session, {"ceiling": "150"}, actor="test")
+    assert refused.value.field == "ceiling"
+    with pytest.raises(InvalidInput, match=both.format("this listing")):
+        pricing_rules.save_listing_guards(session, row, {"ceiling": "150"}, actor="test", now=NOW)
+    outlet = pricing_rules.add(session, "tag", "outlet", actor="test")
+    pricing_rules.save_guards(session, outlet.id, {"ceiling": "150"}, actor="test")  # no Nike has this tag yet
+    with pytest.raises(InvalidInput, match=both.format("tag outlet")):
+        pricing_rules.tag(session, [row.id], "outlet", actor="test")
+
+
+def test_the_ceiling_of_a_listing_may_not_lie_below_the_floor_of_its_pair(session: Session) -> None:
+    row = listing(session, cost=100)
+    with pytest.raises(InvalidInput, match=r"Least ROI \(50, by this listing\) and Never above \(150, .*floor .*176"):
+        pricing_rules.save_listing_guards(session, row, {"ceiling": "150", "min_roi": "50"}, actor="test", now=NOW)
+    pricing_rules.save_listing_guards(session, row, {"ceiling": "200", "min_roi": "50"}, actor="test", now=NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from flask import abort
@@ -91,6 +92,18 @@ def test_an_unknown_address_and_a_wrong_method_say_so(browser):
     answer = browser.post("/", data={"csrf_token": token(browser)})
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
+
+
+def test_reloading_an_address_that_takes_forms_only_shows_the_page_above_it(browser):
+    for path, above in (
+        ("/pricing/rules", "/pricing"),
+        (f"/pricing/rules/{UUID(int=1)}/guards", f"/pricing/rules/{UUID(int=1)}"),
+        ("/pricing/rules/default", "/pricing"),
+        ("/pricing/replay/sales", "/pricing/replay"),
+    ):
+        answer = browser.get(path)
+        assert (answer.status_code, answer.location) == (303, above)
+    assert browser.get("/api/v1/selling/pricing/update-all").status_code in (401, 405)
 
 
 def test_a_form_without_its_token_is_refused_and_says_what_to_do(browser):

@@ -37,7 +37,7 @@ def test_a_rule_of_a_brand_acts_on_its_listings_and_the_page_says_so(browser, bo
     assert part.lstrip().startswith('<div class="stack" id="pricing-rule">')
     assert post(browser, f"/pricing/rules/{rule}/remove").status_code == 303
     with book() as session:
-        assert session.get_one(StockxListing, key).strategy == "competitive"
+        assert session.get_one(StockxListing, key).strategy == "profit_maximization"
     assert browser.get(f"/pricing/rules/{rule}").status_code == 404
 
 
@@ -74,12 +74,53 @@ def test_a_listing_leaves_the_rules_and_follows_them_again(browser, book):
     assert "by this listing" in browser.get(f"/listings/{key}").text
     assert post(browser, f"/pricing/rules/listings/{key}/follow").status_code == 303
     with book() as session:
-        assert session.get_one(StockxListing, key).strategy == "competitive"
+        assert session.get_one(StockxListing, key).strategy == "profit_maximization"
 
 
 def test_settings_by_default_reach_listings_without_their_own(browser, book):
     with book() as session:
         key = make_listing(session, make_variant(session)).id
     assert post(browser, "/pricing/rules/default", strategy="competitive", by_amount="7").status_code == 303
-    assert "Acts: 7, by the default" in browser.get(f"/listings/{key}").text
+    assert "Acts: 7, by the default" in browser.get(f"/listings/{key}?strategy=competitive").text
     assert 'value="7"' in browser.get("/pricing?settings=competitive").text
+
+
+def test_a_rule_for_an_unknown_brand_stays_in_its_form(browser):
+    wrong = post(browser, "/pricing/rules", scope="brand", name="Nobody's")
+    assert wrong.status_code == 422
+    assert "There is no brand" in wrong.text
+    assert 'value="Nobody&#39;s"' in wrong.text
+    wrong = post(browser, "/pricing/rules/default", strategy="competitive", by_amount="lots")
+    assert (wrong.status_code, 'value="lots"' in wrong.text) == (422, True)
+
+
+def test_an_optional_rail_is_inherited_off_or_set(browser, book):
+    rule = rule_for(browser, book, "tag", "Outlet")
+    chosen = {
+        "largest_step_percent": "20",
+        "largest_step_percent.how": "off",
+        "min_roi": "12",
+        "min_roi.how": "value",
+        "ceiling": "300",
+        "ceiling.how": "",
+    }
+    assert post(browser, f"/pricing/rules/{rule}/guards", **chosen).status_code == 303
+    with book() as session:
+        assert session.get_one(PricingRule, rule).guards == {"largest_step_percent": "off", "min_roi": "12"}
+    shown = browser.get(f"/pricing/rules/{rule}").text
+    assert "Acts: off, by tag outlet" in shown
+    wrong = post(browser, f"/pricing/rules/{rule}/guards", **chosen | {"min_roi": ""})
+    assert (wrong.status_code, "Least ROI must be a number" in wrong.text) == (422, True)
+
+
+def test_contradicting_rails_are_refused_with_both_names_and_stay_typed(browser, book):
+    with book() as session:
+        key = make_listing(session, make_variant(session)).id
+    rule = rule_for(browser, book, "tag", "Outlet")
+    rails = {"min_ask": "250", "ceiling": "150"}
+    for url in ("/pricing/guards", f"/pricing/rules/{rule}/guards", f"/pricing/rules/listings/{key}/guards"):
+        wrong = post(browser, url, **rails)
+        assert wrong.status_code == 422, url
+        assert "Never below (250, by" in wrong.text
+        assert "Never above (150, by" in wrong.text
+        assert 'value="250"' in wrong.text

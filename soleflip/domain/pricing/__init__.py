@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import earning, strategies
+from soleflip.domain.pricing.contradictions import check_rails
 from soleflip.domain.pricing.decision import judge
 from soleflip.domain.pricing.facts import Decision, PastChange, PricingInput, Proposal, Quote
 from soleflip.domain.pricing.guards import GuardSettings, floor
 from soleflip.domain.pricing.layers import Acting, Rule, acting
 from soleflip.domain.pricing.sales import OtherSizes, PastSale, ProductSales
 from soleflip.domain.pricing.settings import (
+    OFF,
     Cascade,
     Layer,
     SettingField,
@@ -31,6 +33,7 @@ from soleflip.domain.pricing.settings import (
 )
 
 __all__ = [
+    "OFF",
     "STRATEGIES",
     "Acting",
     "Cascade",
@@ -49,6 +52,7 @@ __all__ = [
     "Strategy",
     "acting",
     "cascade",
+    "check_rails",
     "decide",
     "describe",
     "floor",

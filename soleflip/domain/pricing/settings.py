@@ -12,6 +12,8 @@ from soleflip.domain.errors import InvalidInput
 
 S = TypeVar("S")
 
+OFF = "off"
+"""Switches an optional setting off in a layer whose blank would leave the word to the next one."""
 MOST = Decimal(1_000_000)
 """No amount, percentage or span of time in a setting is larger; a slip of the keyboard is."""
 
@@ -107,13 +109,13 @@ def _plain(hint: Any) -> type:
 
 
 def _read(spec: SettingField, plain: type, value: object) -> object:
-    if value is None or (isinstance(value, str) and not value.strip()):
+    text = "" if value is None else str(value).strip()
+    if not text or (spec.optional and text.lower() == OFF):
         if spec.optional:
             return None
         raise InvalidInput(f"{spec.label} needs a value.", field=spec.name)
     if plain is bool:
         return _flag(spec, value)
-    text = str(value).strip()
     if plain is str:
         if spec.choices and text not in spec.choices:
             raise InvalidInput(f"{spec.label} must be one of {', '.join(spec.choices)}.", field=spec.name)
