@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import math
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -36,6 +37,10 @@ CURRENCIES = ("AUD", "CAD", "CHF", "EUR", "GBP", "HKD", "JPY", "KRW", "MXN", "NZ
 VARIABLES = (
     "HOST",
     "PORT",
+    "ALLOWED_HOSTS",
+    "TRUSTED_PROXIES",
+    "METRICS_TOKEN",
+    "SLOW_QUERY_MS",
     "SOLEFLIP_DATA",
     "BACKUP_DIR",
     "DATABASE_URL",
@@ -71,6 +76,10 @@ class Settings:
 
     host: str
     port: int
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: int
+    metrics_token: str | None = field(repr=False)
+    slow_query_ms: float
     data: Path
     backups: Path
     database_url: str = field(repr=False)
@@ -109,6 +118,10 @@ class Settings:
         return cls(
             host=env.text("HOST") or "127.0.0.1",
             port=env.port("PORT", 8000),
+            allowed_hosts=_hosts(env.text("ALLOWED_HOSTS") or ""),
+            trusted_proxies=env.count("TRUSTED_PROXIES", 0),
+            metrics_token=env.text("METRICS_TOKEN"),
+            slow_query_ms=env.positive("SLOW_QUERY_MS", 500.0),
             data=data,
             backups=env.folder("BACKUP_DIR", data / "backups"),
             database_url=_database_url(database_url) if database_url else embedded_database_url(data),
@@ -172,6 +185,14 @@ class _Variables:
             return default
         if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= 65535):
             raise BadSetting(f"{name} is {value!r}, but a port is a whole number from 1 to 65535.")
+        return int(value)
+
+    def count(self, name: str, default: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 3):
+            raise BadSetting(f"{name} is {value!r}, but must be a small whole number such as 0 or 1.")
         return int(value)
 
     def positive(self, name: str, default: float) -> float:
@@ -267,6 +288,20 @@ def kept_secret(data: Path, name: str, generate: Callable[[], str]) -> str:
         ) from error
 
 
+def add_kept_key(data: Path, fresh: str, known: tuple[str, ...]) -> bool:
+    """Put a key before those the data folder keeps; False when the known ones come from elsewhere."""
+    path = data / "secrets" / "encryption_key"
+    if not path.is_file() or tuple(path.read_text("utf-8").replace(",", " ").split()) != known:
+        return False
+    handle, aside = tempfile.mkstemp(prefix=".encryption_key-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(",".join((fresh, *known)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+    return True
+
+
 def new_secret_key() -> str:
     """A random key for signing sessions."""
     return secrets.token_urlsafe(48)
@@ -316,6 +351,16 @@ def _database_url(value: str) -> str:
     if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
         raise BadSetting("DATABASE_URL must be the address of a PostgreSQL: postgresql://user:password@host/name.")
     return f"postgresql+psycopg://{rest}"
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(value.replace(",", " ").split())
+    for host in hosts:
+        if not re.fullmatch(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]", host):
+            raise BadSetting(
+                f"ALLOWED_HOSTS has {host!r}, but takes names such as soleflip.example.org or .example.org."
+            )
+    return hosts
 
 
 def _redis_url(value: str) -> str:

@@ -9,9 +9,10 @@ import structlog
 from flask import Flask
 from flask_migrate import Migrate
 from redis import Redis
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import soleflip.models  # noqa: F401  (registers the tables)
-from soleflip import api, cli, web
+from soleflip import api, cli, slow_queries, web
 from soleflip.config import PROJECT, SANDBOX_TOKEN, Settings
 from soleflip.db import db, transaction
 from soleflip.jobs import commands
@@ -39,12 +40,19 @@ def create_app(settings: Settings | None = None) -> Flask:
         BOOKS_CURRENCY=settings.currency,
         MAX_CONTENT_LENGTH=MAX_UPLOAD,
     )
+    if settings.allowed_hosts:
+        app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", "[::1]", *settings.allowed_hosts]
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     db.init_app(app)
     Migrate(app, db, directory=str(PROJECT / "migrations"))
     app.extensions["soleflip"] = make_runtime(settings)
     web.install(app)
     api.install(app)
     cli.install(app)
+    with app.app_context():
+        slow_queries.watch(db.engine, settings.slow_query_ms / 1000)
     commands.install(app)
     return app
 

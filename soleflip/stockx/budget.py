@@ -150,6 +150,20 @@ class Budget:
         except redis.RedisError:
             return
 
+    def count(self, lane: Lane, result: str) -> None:
+        """Count a request and what it came to, for all processes together; without Redis it goes uncounted."""
+        try:
+            self.redis.hincrby(self._key("calls"), f"{lane.value}|{result}", 1)
+        except redis.RedisError:
+            return
+
+    def counted(self) -> dict[tuple[str, str], int]:
+        """Return how many requests of each lane came to each result; raises BudgetUnreachable without Redis."""
+        with reachable():
+            stored = cast("dict[Any, Any]", self.redis.hgetall(self._key("calls")))
+        parts = {_plain(name).partition("|"): int(count) for name, count in stored.items()}
+        return {(lane, result): count for (lane, _, result), count in parts.items()}
+
     def penalise(self, until: datetime | None = None) -> datetime:
         """Block everybody until a time of the budget's clock; without one, longer each time within the hour.
 

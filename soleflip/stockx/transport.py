@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import prometheus_client
 import requests
 import stamina
 import structlog
@@ -30,7 +29,6 @@ from soleflip.stockx.errors import (
 T = TypeVar("T")
 READ_ATTEMPTS = 4
 READ_SECONDS = 60.0
-CALLS = prometheus_client.Counter("stockx_calls", "Requests sent to StockX", ["lane", "result"])
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +167,7 @@ class Transport:
             raise self._ambiguous(call, f"the answer was lost ({reason})", sent_at, self._clock()) from error
         finally:
             slot.done()
-            CALLS.labels(call.lane.value, result).inc()
+            self._budget.count(call.lane, result)
             took = round((time.monotonic() - started) * 1000)
             log.info("stockx_call", operation=call.operation, lane=call.lane.value, status=result, ms=took)
         return Exchange(response, sent_at, self._clock())

@@ -89,6 +89,7 @@ def install(app: Flask) -> None:
     """Put the web edge on an application whose `extensions["soleflip"]` is the Runtime."""
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    health.install(app)
     errors.install(app)
     unit.install(app)
     auth.install(app)
@@ -101,6 +102,7 @@ def install(app: Flask) -> None:
         session_cookie_secure=False,
         frame_options="DENY",
         content_security_policy=POLICY,
+        strict_transport_security_include_subdomains=False,
         referrer_policy="same-origin",
         permissions_policy={"camera": "(self)", "microphone": "()", "geolocation": "()", "browsing-topics": "()"},
     )

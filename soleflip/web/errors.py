@@ -17,7 +17,7 @@ from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from soleflip.domain.errors import (
     Conflict,
@@ -106,10 +106,15 @@ def install(app: Flask) -> None:
     app.register_error_handler(500, _broken)
 
 
-def _name_request() -> None:
+def _name_request() -> Response | None:
     g.request_id = secrets.token_hex(6)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=g.request_id)
+    if isinstance(request.routing_exception, SecurityError):
+        # Asked for under a name that is not ours (ALLOWED_HOSTS): no page, for its links would hold that name.
+        log.info("request refused", path=request.path, why="unknown host")
+        return Response("SoleFlip does not go by this name.\n", 400, mimetype="text/plain")
+    return None
 
 
 def _show_id(response: Response) -> Response:

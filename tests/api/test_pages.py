@@ -149,6 +149,7 @@ ALONE = {
     "backups.download": "a backup holds everything: the owner takes it, in a browser",
     "backups.index": "a backup holds everything: the owner takes it, in a browser",
     "backups.make": "the timetable and `flask backup` make them",
+    "health.show_metrics": "for Prometheus, which has a format of its own",
     "health.healthz": "open to supervisors as it is",
     "health.readyz": "open to supervisors as it is",
     "settings.callback": "the way back from StockX's sign-in",

@@ -12,7 +12,7 @@ from soleflip.services import accounts
 from soleflip.web import auth
 from tests.web.conftest import EMAIL, PASSWORD, post, token
 
-OPEN = {"/sign-in", "/sign-in/code", "/healthz", "/readyz", "/static/<path:filename>"}
+OPEN = {"/sign-in", "/sign-in/code", "/healthz", "/readyz", "/metrics", "/static/<path:filename>"}
 
 
 def test_every_address_is_closed_to_nobody(app, client):

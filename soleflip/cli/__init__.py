@@ -3,70 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 import requests
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import inspect
 
-from soleflip import local, sandbox, schema
+from soleflip import sandbox
+from soleflip.cli import keeping
+from soleflip.cli.parts import EXISTING, database, plainly, runtime
 from soleflip.config import PROJECT
-from soleflip.db import db
-from soleflip.domain.errors import SoleFlipError
-from soleflip.runtime import Runtime, system_clock
-from soleflip.services import accounts, backups, costs, feeds, replay, reports, restores, sales_files
+from soleflip.runtime import system_clock
+from soleflip.services import accounts, costs, feeds, replay, reports, sales_files
 from soleflip.services import stop as switch
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 operator = AppGroup("operator", help="Accounts.")
 sandbox_group = AppGroup("sandbox", help="The sandbox StockX.")
 DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def install(app: Flask) -> None:
     """Register all commands on the application."""
-    commands = (import_feed, import_report, import_costs, import_sales, replay_command, stop, resume, backup, restore)
-    for command in commands:
+    commands = (import_feed, import_report, import_costs, import_sales, replay_command, stop, resume)
+    for command in (*commands, *keeping.COMMANDS):
         app.cli.add_command(command)
     app.cli.add_command(operator)
     app.cli.add_command(sandbox_group)
-
-
-def _runtime() -> Runtime:
-    runtime: Runtime = current_app.extensions["soleflip"]
-    return runtime
-
-
-@contextmanager
-def database(*, prepare: bool = True) -> Iterator[None]:
-    """Have the database running inside the block, and its tables made when it is empty."""
-    with local.servers(_runtime().settings):
-        if prepare and not inspect(db.engine).has_table("alembic_version"):
-            schema.upgrade(_runtime().settings.database_url)
-        yield
-
-
-def plainly(function: Callable[P, R]) -> Callable[P, R]:
-    """Show an error that is meant for the operator as one line and exit with 1."""
-
-    @wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except (SoleFlipError, local.CannotStart, OSError) as error:
-            raise click.ClickException(str(error)) from error
-
-    return wrapped
 
 
 def _write_json(path: Path | None, value: dict[str, Any]) -> None:
@@ -81,7 +46,7 @@ def _write_json(path: Path | None, value: dict[str, Any]) -> None:
 @plainly
 def create_operator(email: str, role: str, password: str) -> None:
     """Make an account."""
-    with database(), _runtime().transaction() as session:
+    with database(), runtime().transaction() as session:
         accounts.create_operator(session, email, password, role)
     click.echo(f"{email} may sign in as {role}.")
 
@@ -92,7 +57,7 @@ def create_operator(email: str, role: str, password: str) -> None:
 @plainly
 def rescue_operator(email: str, password: str) -> None:
     """Let somebody in again: a new password, no lock, no second factor, an open account."""
-    with database(), _runtime().transaction() as session:
+    with database(), runtime().transaction() as session:
         accounts.rescue(session, email, password, now=system_clock())
     click.echo(f"{email} may sign in with the new password. Set up a new second factor.")
 
@@ -101,7 +66,7 @@ def rescue_operator(email: str, password: str) -> None:
 @click.option("--control/--no-control", default=False, help="Open the control interface under /_sandbox/.")
 def run_sandbox(control: bool) -> None:
     """Serve the sandbox until told to stop."""
-    settings = _runtime().settings
+    settings = runtime().settings
     # A clock sixty times as fast makes a second out of 17 ms, less than two busy processes take to keep in step.
     sandbox.serve(
         port=settings.sandbox_port,
@@ -130,7 +95,7 @@ def seed_sandbox(feed: Path | None, first: bool) -> None:
 
 def _teach_running(feed: Path) -> dict[str, int]:
     """Send a feed to the sandbox that runs, over its control interface."""
-    url = f"{_runtime().settings.stockx_auth_url}/_sandbox/seed"
+    url = f"{runtime().settings.stockx_auth_url}/_sandbox/seed"
     answer = requests.post(url, data=feed.read_bytes(), timeout=300)
     if answer.status_code != 200:
         raise click.ClickException(f"The running sandbox takes no seed (start it with --control): {answer.text[:200]}")
@@ -139,7 +104,7 @@ def _teach_running(feed: Path) -> dict[str, int]:
 
 
 def _world() -> Path:
-    data = _runtime().settings.data
+    data = runtime().settings.data
     data.mkdir(parents=True, exist_ok=True)
     return data / "sandbox.sqlite"
 
@@ -151,8 +116,8 @@ def _world() -> Path:
 @plainly
 def import_feed(file: Path, out: Path | None) -> None:
     """Import a shop's feed; needs the database only."""
-    with database(), _runtime().transaction() as session:
-        result = feeds.import_file(session, file, now=_runtime().clock())
+    with database(), runtime().transaction() as session:
+        result = feeds.import_file(session, file, now=runtime().clock())
     _write_json(out, result.as_json())
     click.echo(result.sentence())
     for refusal in result.refusals[:20]:
@@ -167,9 +132,9 @@ def import_feed(file: Path, out: Path | None) -> None:
 @plainly
 def import_report(file: Path, dry_run: bool, out: Path | None) -> None:
     """Import StockX's seller report of past sales; needs the database only."""
-    runtime = _runtime()
-    with database(), file.open("rb") as stream, runtime.transaction() as session:
-        result = reports.import_report(session, stream, dry_run=dry_run, now=runtime.clock(), books=runtime.books)
+    parts = runtime()
+    with database(), file.open("rb") as stream, parts.transaction() as session:
+        result = reports.import_report(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
     _write_json(out, result.as_json())
     click.echo(result.sentence)
 
@@ -182,9 +147,9 @@ def import_report(file: Path, dry_run: bool, out: Path | None) -> None:
 @plainly
 def import_costs(file: Path, dry_run: bool, out: Path | None) -> None:
     """Import what past pairs cost, matched to sales first in, first out; needs the database only."""
-    runtime = _runtime()
-    with database(), file.open("rb") as stream, runtime.transaction() as session:
-        result = costs.import_costs(session, stream, dry_run=dry_run, now=runtime.clock(), books=runtime.books)
+    parts = runtime()
+    with database(), file.open("rb") as stream, parts.transaction() as session:
+        result = costs.import_costs(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
     _write_json(out, result.as_json())
     click.echo(result.sentence)
 
@@ -196,10 +161,10 @@ def import_costs(file: Path, dry_run: bool, out: Path | None) -> None:
 @plainly
 def import_sales(file: Path, out: Path | None) -> None:
     """Import past sales as market memory for strategies; needs the database only."""
-    runtime = _runtime()
-    with database(), file.open("rb") as stream, runtime.transaction() as session:
-        today = runtime.clock().date()
-        result = sales_files.import_sales(session, stream, currency=runtime.books.currency, today=today)
+    parts = runtime()
+    with database(), file.open("rb") as stream, parts.transaction() as session:
+        today = parts.clock().date()
+        result = sales_files.import_sales(session, stream, currency=parts.books.currency, today=today)
     _write_json(out, result.as_json())
     click.echo(result.sentence)
     for refusal in result.refusals[:20]:
@@ -246,8 +211,8 @@ def replay_command(
 @plainly
 def stop(reason: str) -> None:
     """Halt every write to StockX at once."""
-    with database(), _runtime().transaction() as session:
-        switch.stop(session, actor="command line", reason=reason, now=_runtime().clock())
+    with database(), runtime().transaction() as session:
+        switch.stop(session, actor="command line", reason=reason, now=runtime().clock())
     click.echo("Every write to StockX is stopped. `flask resume` lets them go on.")
 
 
@@ -256,44 +221,6 @@ def stop(reason: str) -> None:
 @plainly
 def resume() -> None:
     """Let writes to StockX go on."""
-    with database(), _runtime().transaction() as session:
-        switch.resume(session, actor="command line", now=_runtime().clock())
+    with database(), runtime().transaction() as session:
+        switch.resume(session, actor="command line", now=runtime().clock())
     click.echo("Writes to StockX go on.")
-
-
-@click.command("backup")
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="A folder; by default BACKUP_DIR.")
-@with_appcontext
-@plainly
-def backup(to: Path | None) -> None:
-    """Write an encrypted backup, and prove it by restoring it into an empty database."""
-    runtime = _runtime()
-    with database():
-        made = backups.make(runtime.settings, runtime.transaction, to or runtime.settings.backups)
-    click.echo(f"{made.path}: {made.rows} rows, {made.size} bytes, restored once and compared.")
-    click.echo("It opens with ENCRYPTION_KEY only: keep that key somewhere else.")
-
-
-@click.command("restore")
-@click.argument("file", type=EXISTING)
-@click.option("--yes", is_flag=True, help="Also while others use the database: their connections are ended.")
-@with_appcontext
-@plainly
-def restore(file: Path, yes: bool) -> None:
-    """Put a backup in the place of the database; the present one is kept under another name."""
-    runtime = _runtime()
-    with database():
-        db.engine.dispose()
-        done = restores.restore(
-            runtime.settings,
-            file,
-            known_revisions=schema.known(),
-            upgrade=schema.upgrade,
-            now=runtime.clock(),
-            in_use_is_fine=yes,
-        )
-    click.echo(f"{done.rows} rows are back, compared with what the backup held.")
-    click.echo(f"The database before is kept as {done.kept_as}; drop it when all is well.")
-    click.echo(
-        f"Writes to StockX are stopped, {done.unsure} listings wait for your decision: sync, look, `flask resume`."
-    )
