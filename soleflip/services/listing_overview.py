@@ -25,6 +25,9 @@ from soleflip.services.runs import OPEN_STATES
 from soleflip.services.settings import Thresholds, load
 
 PAGE = 50
+UNDO_OFFERED = timedelta(hours=1)
+"""How long after it the list offers to undo a run's prices, in real time; its own page offers it for ever."""
+
 KINDS_SHOWN = ("list", "change", "reprice", "listing_sync")
 
 
@@ -197,7 +200,7 @@ def _as_list(rows: Subquery) -> Any:
 
 
 def _last_price_change() -> Any:
-    """The newest run that changed prices, unless it is itself an undo."""
+    """The newest run that changed prices, unless it is itself an undo or was over long ago."""
     newest = (
         select(ListingChange.run_id)
         .where(ListingChange.kind == "price", ListingChange.state == "done")
@@ -213,7 +216,7 @@ def _last_price_change() -> Any:
     return (
         select(func.jsonb_build_object("run_id", newest.c.run_id, "count", changed))
         .join(Run, Run.id == newest.c.run_id)
-        .where(Run.params["undo_of"].astext.is_(None))
+        .where(Run.params["undo_of"].astext.is_(None), Run.finished_at > func.now() - UNDO_OFFERED)
         .scalar_subquery()
     )
 

@@ -77,11 +77,24 @@ def _listed(session: Session, run_id: UUID) -> list[RunRow]:
     for listing in listings.of_run(session, run_id):
         note = listing.error or (listing.review or {}).get("why")
         rows.append(_row(listing, listing.status, "list", None, listing.ask_price, str(note) if note else None))
-    # What needs the operator first, what is done last; within a state as ordered.
-    return sorted(rows, key=lambda row: _URGENCY.get(row.state, 2))
+    return _urgent_first(rows)
 
 
-_URGENCY = {"failed": 0, "review": 0, "submitting": 1, "pending": 2, "cancelled": 3}
+def _urgent_first(rows: list[RunRow]) -> list[RunRow]:
+    """What needs the operator first, what is done last; within a state as ordered."""
+    return sorted(rows, key=lambda row: _URGENCY.get(row.state, 4))
+
+
+_URGENCY = {
+    "failed": 0,
+    "refused": 0,
+    "review": 0,
+    "submitting": 1,
+    "sending": 1,
+    "pending": 2,
+    "waiting": 2,
+    "cancelled": 3,
+}
 
 
 def _changed(session: Session, run_id: UUID) -> list[RunRow]:
@@ -104,7 +117,9 @@ def _changed(session: Session, run_id: UUID) -> list[RunRow]:
         .order_by(RunLine.outcome, RunLine.id)
         .limit(500)
     ).all()
-    return rows + [_row(listing, state, "price", listing.ask_price, None, said) for listing, state, said in noted]
+    return _urgent_first(
+        rows + [_row(listing, state, "price", listing.ask_price, None, said) for listing, state, said in noted]
+    )
 
 
 def _row(

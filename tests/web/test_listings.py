@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
 from soleflip.db import db
 from soleflip.models import (
@@ -496,3 +496,41 @@ def test_a_nul_in_a_form_is_no_mistake_of_ours(browser: Any) -> None:
 
 def test_a_brand_number_beyond_all_brands_finds_nothing(browser: Any) -> None:
     assert browser.get("/listings?brand=99999999999999999999999").status_code == 200
+
+
+def _changed_prices(session: Any, *states: str, hours_ago: int = 0) -> UUID:
+    """A run that changed prices and is over: one change in each of the states."""
+    over = func.now() - timedelta(hours=hours_ago)
+    run = Run(kind="change", actor="t", params={}, counts={}, state="done", finished_at=over)
+    session.add(run)
+    session.flush()
+    for state in states:
+        listing = make_listing(session, make_variant(session, title=f"Pair {state}"))
+        change = ListingChange(listing_id=listing.id, run_id=run.id, kind="price", state=state, actor="t")
+        change.old_price, change.new_price = Decimal("100"), Decimal("99")
+        change.finished_at = system_clock() if state in ("done", "failed") else None
+        session.add(change)
+    session.flush()
+    return run.id
+
+
+@pytest.mark.parametrize(("hours_ago", "is_offered"), [(0, True), (2, False)])
+def test_an_undo_is_offered_for_a_while(browser: Any, book: Any, hours_ago: int, is_offered: bool) -> None:
+    with book() as session:
+        run_id = _changed_prices(session, "done", hours_ago=hours_ago)
+    assert ("The last run changed 1 price" in browser.get("/listings").text) is is_offered
+    assert "Undo" in browser.get(f"/listings/runs/{run_id}").text
+
+
+def test_rows_that_need_the_operator_come_first(browser: Any, book: Any) -> None:
+    with book() as session:
+        run_id = _changed_prices(session, "done", "failed")
+    page = browser.get(f"/listings/runs/{run_id}").text
+    assert page.index("Pair failed") < page.index("Pair done")
+
+
+def test_a_change_under_way_is_looked_at_again(browser: Any, book: Any) -> None:
+    assert "every 3s" not in browser.get("/listings").text
+    with book() as session:
+        _changed_prices(session, "waiting")
+    assert "every 3s" in browser.get("/listings").text
