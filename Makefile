@@ -19,12 +19,13 @@ run: .venv/.run ## Run the whole cockpit until Ctrl-C (PORT=8000)
 test: .venv/.test ## Run all tests, browser included (ARGS="-k listing" for some)
 	@browser="$$(.ci/browser)" && SOLEFLIP_CHROMIUM="$$browser" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: .venv/.test ## Check style, types, floors and templates
+check: .venv/.test ## Check style, types, floors, templates and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates
+	@$(BIN)/python .ci/audit
 
 bench: .venv/.run ## Run the benchmarks (ARGS="--full" at full size)
 	@$(BIN)/python -m bench $(ARGS)
