@@ -10,6 +10,7 @@ from soleflip.api import (
     alerts,
     analytics,
     automation,
+    automation_rules,
     document,
     fees,
     imports,
@@ -42,6 +43,7 @@ ROOMS = (
     analytics,
     automation,
     alerts,
+    automation_rules,
     fees,
     settings,
 )

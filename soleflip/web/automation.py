@@ -8,10 +8,13 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.services import automation_overview
 from soleflip.services import stop as switch
 from soleflip.services.timetable import TIMETABLE, params_of
+from soleflip.web import automation_rules, decisions
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
 
 bp = Blueprint("automation", __name__, url_prefix="/automation")
+bp.register_blueprint(automation_rules.bp)
+bp.register_blueprint(decisions.bp)
 
 
 @bp.get("")

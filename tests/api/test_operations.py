@@ -23,6 +23,15 @@ from tests.api.world import DEMO_FEED, World
 
 CSV = b"style_code,size\n"
 COSTS = b"style,size,cost,date\nAB1234-100,9,20.00,2026-01-05\n"
+AUTOMATION_RULE = {
+    "name": "Bargains",
+    "subject": "opportunity",
+    "conditions": {"min_profit": "25", "min_roi": 20, "match": "firm"},
+    "action": "list",
+    "settings": {"pairs": 1, "strategy": "competitive"},
+    "limits": {"money_per_day": "500", "pairs_per_product": 2, "actions_per_hour": 10},
+    "autopilot": False,
+}
 MAPPING = {"columns": {"external_id": "No", "title": "Name", "price": "Price", "style_code": "Style"}, "shop": "S"}
 
 
@@ -128,6 +137,18 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "show_groups", "?by=size", {}
     yield "show_tax_report", "2026", {}
     yield "import_past", "", form(COSTS, kind="costs", dry_run="true")
+    yield "preview_automation_rule", "", {"json": AUTOMATION_RULE}
+    yield "make_automation_rule", "", {"json": AUTOMATION_RULE}
+    yield "list_automation_rules", "", {}
+    rule = world.automation_rule_id[0]
+    yield "show_automation_rule", rule, {}
+    yield "approve_decisions", "", {"json": {"ids": world.decision_id[:1]}}
+    yield "reject_decisions", "", {"json": {"ids": world.decision_id[1:2]}}
+    yield "list_decisions", "?state=rejected", {}
+    yield "change_automation_rule", rule, {"json": AUTOMATION_RULE | {"name": "Changed", "limits": {}}}
+    yield "switch_automation_rule", f"{rule}/switch", {"json": {"enabled": False, "autopilot": False}}
+    yield "remove_automation_rule", rule, {}
+    yield "process", "", {}
     yield "list_runs", "?state=failed", {}
     yield "show_run", world.run_id[1], {}
     yield "retry_run", f"{world.run_id[0]}/retry", {}

@@ -16,8 +16,17 @@ SAME: dict[str, str] = {
     "analytics.index": "show_profits",
     "analytics.time_csv": "show_profits",
     "audit.index": "list_audit",
+    "automation.decisions.decide": "approve_decisions",
+    "automation.decisions.index": "list_decisions",
     "automation.index": "monitor",
     "automation.resume": "resume_everything",
+    "automation.rules.change": "change_automation_rule",
+    "automation.rules.index": "list_automation_rules",
+    "automation.rules.make": "make_automation_rule",
+    "automation.rules.new": "preview_automation_rule",
+    "automation.rules.remove": "remove_automation_rule",
+    "automation.rules.show": "show_automation_rule",
+    "automation.rules.switch": "switch_automation_rule",
     "automation.run_now": "start_now",
     "automation.stop": "stop_everything",
     "channels.add": "add_channel",
@@ -123,6 +132,8 @@ SAME: dict[str, str] = {
 }
 # One page's form does what several operations do.
 ALSO = {
+    "automation.decisions.decide": ("reject_decisions",),
+    "automation.run_now": ("process",),
     "inventory.change": ("drop_unbought",),
     "listings.change": ("bulk_price", "bulk_strategy"),
     "pricing.decide": ("reject_proposals", "list_proposals"),

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.config import PROJECT
-from soleflip.models import Item, ListingChange, Opportunity, Run, StockxListing, StockxOrder, Variant
-from soleflip.services import feeds, ledger, pricing_rules, replays, runs, stock
+from soleflip.domain import automation
+from soleflip.models import Decision, Item, ListingChange, Opportunity, Run, StockxListing, StockxOrder, Variant
+from soleflip.services import automation_rules, decisions, feeds, ledger, pricing_rules, replays, runs, stock
 from soleflip.services.order_snapshots import record, record_detail
 from soleflip.services.runs import Books
 from soleflip.services.stock import Buying
@@ -41,6 +42,8 @@ class World:
     change_id: list[str] = field(default_factory=list)
     rule_id: list[str] = field(default_factory=list)
     replay_id: list[str] = field(default_factory=list)
+    automation_rule_id: list[str] = field(default_factory=list)
+    decision_id: list[str] = field(default_factory=list)
 
 
 def make_world(session: Session, books: Books, now: datetime | None = None) -> World:
@@ -66,11 +69,24 @@ def make_world(session: Session, books: Books, now: datetime | None = None) -> W
     world.rule_id = [str(pricing_rules.add(session, "tag", name, actor="test").id) for name in ("summer", "winter")]
     tried, _ = replays.start(session, "hold", {}, sales=None, filename=None, episodes=200, actor="test")
     world.replay_id = [str(tried.id)]
+    _decisions(session, world, now)
     done = runs.start(session, "detect", actor="timetable")
     runs.finish(session, done.id, "done", message="Nothing to do.")
     world.run_id.append(str(done.id))
     session.flush()
     return world
+
+
+def _decisions(session: Session, world: World, now: datetime) -> None:
+    """A rule over the offers with decisions that wait."""
+    read = automation.read_rule("opportunity", {"min_profit": 5, "min_roi": None}, "buy", {}, {"money_per_day": 5000})
+    rule = automation_rules.save(session, None, "Whatever earns", read, autopilot=False, actor="test")
+    decisions.propose(session, now)
+    world.automation_rule_id = [str(rule.id)]
+    # The best offers are used up by the tests of listing.
+    found = session.scalars(select(Decision).order_by(Decision.created_at, Decision.amount, Decision.id)).all()
+    best = set(world.opportunity_id[:12])
+    world.decision_id = [str(each.id) for each in found if str(each.subject_id) not in best]
 
 
 def _listings(session: Session, world: World, variants: Any, now: datetime) -> None:
