@@ -169,8 +169,8 @@ _LISTINGS = (
     SELECT n, md5(:seed || ' item ' || n)::uuid AS item_id, v.id AS variant_id, v.product_id, v.stockx_variant_id,
         q.lowest_ask + (n * 7919::bigint % 41) - 10 AS ask, q.lowest_ask, q.highest_bid
     FROM generate_series(0, :listings - 1) n
-    JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS of FROM products.variants) v
-        ON v.place = n % v.of
+    JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place FROM products.variants) v
+        ON v.place = n % (SELECT count(*) FROM products.variants)
     JOIN integration.latest_quotes q ON q.variant_id = v.id
     """,
     """

@@ -1,6 +1,16 @@
 """Shop feeds, all of one shape: a file becomes a stream of offers and refusals, and never a half-read row."""
 
-from soleflip.feeds.base import Feed, FeedError, FeedMapping, OfferRow, Refusal
+from soleflip.feeds.base import OFFER_COLUMNS, Feed, FeedError, FeedMapping, OfferRow, Refusal
 from soleflip.feeds.opening import Preview, open_feed, preview
 
-__all__ = ["Feed", "FeedError", "FeedMapping", "OfferRow", "Preview", "Refusal", "open_feed", "preview"]
+__all__ = [
+    "OFFER_COLUMNS",
+    "Feed",
+    "FeedError",
+    "FeedMapping",
+    "OfferRow",
+    "Preview",
+    "Refusal",
+    "open_feed",
+    "preview",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
@@ -81,26 +80,22 @@ class FeedMapping:
         }
 
 
+OFFER_COLUMNS = (
+    *("shop", "external_id", "title", "brand", "gtin", "style_code", "style_key", "size", "size_system", "price"),
+    *("delivery", "currency", "in_stock", "stock", "link", "image_url"),
+)
+"""What stands in `OfferRow.values`, in this order; amounts in the shop's currency."""
+ABSENT = r"\N"
+
+
 class OfferRow(NamedTuple):
-    """One good row: an offer in the shop's currency, ready to be written. `line` is its first line in the file."""
+    """One good row: an offer, as text that PostgreSQL's COPY takes. `line` is its first line in the file.
+
+    `content_hash` is a fingerprint of everything an offer says, so that an unchanged row is known as such.
+    """
 
     line: int
-    shop: str
-    external_id: str
-    title: str
-    brand: str | None
-    gtin: str | None
-    style_code: str | None
-    style_key: str | None
-    size: str | None
-    size_system: str | None
-    price: Decimal
-    delivery: Decimal | None
-    currency: str
-    in_stock: bool
-    stock: int | None
-    link: str | None
-    image_url: str | None
+    values: str
     content_hash: str
 
 
@@ -182,49 +177,46 @@ class RowReader:
             raise InvalidInput(f"the row has {len(record)} columns, the first line has {self._width}")
         cells = self._pick([*record[: self._width], ""])
         number, title, brand, gtin, style, size, price, delivery, currency, in_stock, stock, link, image, shop = cells
-        external_id, name = clean(number, 120), clean(title, 300)
+        external_id, name = clean(number, 120), _words(title, 300)
         if not external_id:
             raise InvalidInput("the product number is empty", field="external_id")
         if not name:
             raise InvalidInput("the title is empty", field="title")
-        shop_name = clean(shop, 120) or self._mapping.shop
+        shop_name = _words(shop, 120) or self._mapping.shop
         if not shop_name:
             raise InvalidInput("the shop is empty", field="shop")
         amount, code = _price(price, self._mapping.notation)
         charge, charge_code = _delivery(delivery, self._mapping.notation)
         money = _one_currency(currency, code, charge_code, self._mapping.currency)
-        trade_number = _named("gtin", read_gtin, gtin)
+        trade_number = _gtin(gtin)
         code_text, key = _style(style)
         if trade_number is None and key is None:
             raise InvalidInput("there is neither an EAN nor a style code to know the product by", field="gtin")
         value, system = _size(size, self._mapping.size_system)
-        pairs = _named("stock", read_stock, stock)
-        flag = _named("in_stock", read_flag, in_stock)
-        available = (flag is not False) and pairs != 0
-        what = (
-            shop_name,
-            external_id,
-            name,
-            clean(brand, 120) or None,
-            trade_number,
-            code_text,
-            key,
-            value,
-            system,
-            amount,
-            charge,
-            money,
-            available,
-            pairs,
-            read_link(link),
-            read_link(image),
-        )
-        return OfferRow(line, *what, content_hash=_digest(what))
+        available, pairs = _availability(in_stock, stock)
+        what = (shop_name, external_id, name, _words(brand, 120) or None, trade_number, code_text, key, value, system)
+        return _offer(line, (*what, amount, charge, money, available, pairs, read_link(link), read_link(image)))
 
 
-def _digest(what: tuple[object, ...]) -> str:
-    """Return a fingerprint of everything an offer says, so that an unchanged row is known as such."""
-    return hashlib.blake2b(repr(what).encode("utf-8", "replace"), digest_size=20).hexdigest()
+def _offer(line: int, what: tuple[str | None, ...]) -> OfferRow:
+    values = "\t".join([ABSENT if each is None else each for each in what])
+    if values.count("\\") > what.count(None):
+        plain = (ABSENT if each is None else each.replace("\\", r"\\") for each in what)
+        values = "\t".join(plain)
+    return OfferRow(line, values, hashlib.blake2b(values.encode("utf-8", "replace"), digest_size=20).hexdigest())
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str, limit: int) -> str:
+    """Return clean text of a column in which many rows say the same."""
+    return clean(text, limit)
+
+
+def _gtin(text: str) -> str | None:
+    try:
+        return read_gtin(text)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field="gtin") from None
 
 
 def _named(name: str, read: Any, text: str) -> Any:
@@ -235,22 +227,33 @@ def _named(name: str, read: Any, text: str) -> Any:
         raise InvalidInput(str(error), field=name) from None
 
 
-def _price(text: str, notation: str) -> tuple[Decimal, str | None]:
+@lru_cache(maxsize=16384)
+def _price(text: str, notation: str) -> tuple[str, str | None]:
     if not text.strip():
         raise InvalidInput("the price is empty", field="price")
     amount, currency = _named("price", lambda value: read_money(value, notation), text)
     if amount <= ZERO:
         raise InvalidInput("the price is zero: a price is above zero", field="price")
-    return amount, currency
+    return str(amount), currency
 
 
-def _delivery(text: str, notation: str) -> tuple[Decimal | None, str | None]:
+@lru_cache(maxsize=4096)
+def _delivery(text: str, notation: str) -> tuple[str | None, str | None]:
     if not text.strip():
         return None, None
     amount, currency = _named("delivery", lambda value: read_money(value, notation), text)
-    return amount, currency
+    return str(amount), currency
 
 
+@lru_cache(maxsize=1024)
+def _availability(in_stock: str, stock: str) -> tuple[str, str | None]:
+    """Return whether there is a pair, and how many where the shop says."""
+    pairs = _named("stock", read_stock, stock)
+    flag = _named("in_stock", read_flag, in_stock)
+    return "t" if flag is not False and pairs != 0 else "f", None if pairs is None else str(pairs)
+
+
+@lru_cache(maxsize=1024)
 def _one_currency(column: str, *found: str | None) -> str:
     """Return the currency of a row; the column, the price and the delivery must not contradict each other."""
     *beside, default = found

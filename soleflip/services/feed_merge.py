@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from soleflip.feeds import OfferRow
+from soleflip.feeds import OFFER_COLUMNS
 
-STAGE_COLUMNS = OfferRow._fields
+COPY = f"COPY feed_stage (line, {', '.join(OFFER_COLUMNS)}, content_hash) FROM STDIN"
+ANALYZE = "ANALYZE feed_stage (shop, external_id)"
 MOST_DOUBLES = 1000
 # Two imports that merge at once could mark each other's offers gone.
 MERGE_LOCK = 7420031
@@ -22,9 +24,10 @@ _STAGE = """
 CREATE TEMP TABLE feed_stage (
     line integer, shop text, external_id text, title text, brand text, gtin text, style_code text, style_key text,
     size text, size_system text, price numeric(10, 2), delivery numeric(10, 2), currency text, in_stock boolean,
-    stock integer, link text, image_url text, content_hash text, shop_id integer
+    stock integer, link text, image_url text, content_hash text
 ) ON COMMIT DROP
 """
+_HAS_DOUBLES = "SELECT EXISTS (SELECT FROM feed_stage GROUP BY shop, external_id HAVING count(*) > 1)"
 _DOUBLES = """
 WITH numbered AS (
     SELECT ctid AS place, line, title, row_number() OVER w AS nth, first_value(line) OVER w AS first
@@ -39,52 +42,61 @@ _SHOPS = """
 INSERT INTO integration.shops (name)
 SELECT DISTINCT shop FROM feed_stage ORDER BY shop ON CONFLICT (name) DO NOTHING
 """
-_SHOP_IDS = "UPDATE feed_stage SET shop_id = shops.id FROM integration.shops WHERE shops.name = feed_stage.shop"
-_HISTORY = """
-INSERT INTO integration.market_price_history (market_price_id, price, currency, seen_at)
-SELECT known.id, known.price, known.currency, GREATEST(known.seen_at, shops.seen_at)
-FROM feed_stage JOIN integration.market_prices AS known USING (shop_id, external_id)
-JOIN integration.shops ON shops.id = known.shop_id
-WHERE (known.price, known.currency) IS DISTINCT FROM (feed_stage.price, feed_stage.currency)
+# How many rows there are, of which shops, how many of the shops' offers there were, and how many stand in the file.
+_BEFORE = """
+SELECT count(*) AS rows, array_agg(DISTINCT shops.id) AS shops,
+    count(known.id) AS known, count(known.id) FILTER (WHERE known.gone_at IS NULL) AS still_there,
+    (SELECT count(*) FROM integration.market_prices AS offers JOIN integration.shops ON shops.id = offers.shop_id
+     WHERE offers.gone_at IS NULL AND shops.name IN (SELECT shop FROM feed_stage)) AS live
+FROM feed_stage AS stage
+JOIN integration.shops ON shops.name = stage.shop
+LEFT JOIN integration.market_prices AS known ON known.shop_id = shops.id AND known.external_id = stage.external_id
 """
+_KNOWN = """
+FROM feed_stage AS stage
+JOIN integration.shops ON shops.name = stage.shop
+JOIN integration.market_prices AS known ON known.shop_id = shops.id AND known.external_id = stage.external_id
+"""
+_HISTORY = f"""
+INSERT INTO integration.market_price_history (market_price_id, price, currency, seen_at)
+SELECT known.id, known.price, known.currency, GREATEST(known.seen_at, shops.seen_at) {_KNOWN}
+WHERE known.content_hash <> stage.content_hash
+AND (known.price, known.currency) IS DISTINCT FROM (stage.price, stage.currency)
+"""  # noqa: S608 - made of constants
 _CONTENT = (
     "title, brand, gtin, style_code, style_key, size, size_system, price, delivery, currency, in_stock, stock, link, "
     "image_url, content_hash"
 )
-_NEWS = ", ".join(f"{name} = EXCLUDED.{name}" for name in _CONTENT.split(", "))
+_NEWS = ", ".join(f"{name} = stage.{name}" for name in _CONTENT.split(", "))
 _SAME_THING = """(offers.gtin, offers.style_key, offers.size, offers.size_system)
-    IS NOT DISTINCT FROM (EXCLUDED.gtin, EXCLUDED.style_key, EXCLUDED.size, EXCLUDED.size_system)"""
-_UPSERT = f"""
-WITH written AS (
-    INSERT INTO integration.market_prices AS offers
-        (shop_id, external_id, {_CONTENT}, seen_at, changed_at, last_import_id)
-    SELECT shop_id, external_id, {", ".join(f"stage.{name}" for name in _CONTENT.split(", "))}, :now, :now, :import_id
-    FROM feed_stage AS stage LEFT JOIN integration.market_prices AS known USING (shop_id, external_id)
-    WHERE known.id IS NULL OR known.content_hash <> stage.content_hash OR known.gone_at IS NOT NULL
-    ON CONFLICT (shop_id, external_id) DO UPDATE SET {_NEWS}, seen_at = :now, changed_at = :now, gone_at = NULL,
-        last_import_id = :import_id,
-        match_state = CASE WHEN {_SAME_THING} THEN offers.match_state ELSE 'unmatched' END,
-        match_doubt = CASE WHEN {_SAME_THING} THEN offers.match_doubt END,
-        variant_id = CASE WHEN {_SAME_THING} THEN offers.variant_id END,
-        looked_up_at = CASE WHEN {_SAME_THING} THEN offers.looked_up_at END
-    RETURNING (xmax = 0) AS is_new
+    IS NOT DISTINCT FROM (stage.gtin, stage.style_key, stage.size, stage.size_system)"""
+_UPDATE = f"""
+UPDATE integration.market_prices AS offers SET {_NEWS}, seen_at = :now, changed_at = :now, gone_at = NULL,
+    last_import_id = :import_id,
+    match_state = CASE WHEN {_SAME_THING} THEN offers.match_state ELSE 'unmatched' END,
+    match_doubt = CASE WHEN {_SAME_THING} THEN offers.match_doubt END,
+    variant_id = CASE WHEN {_SAME_THING} THEN offers.variant_id END,
+    looked_up_at = CASE WHEN {_SAME_THING} THEN offers.looked_up_at END
+FROM feed_stage AS stage JOIN integration.shops ON shops.name = stage.shop
+WHERE offers.shop_id = shops.id AND offers.external_id = stage.external_id
+AND (offers.content_hash <> stage.content_hash OR offers.gone_at IS NOT NULL)
+"""  # noqa: S608 - made of constants
+_INSERT = f"""
+INSERT INTO integration.market_prices (shop_id, external_id, {_CONTENT}, seen_at, changed_at, last_import_id)
+SELECT shops.id, stage.external_id, {", ".join(f"stage.{name}" for name in _CONTENT.split(", "))},
+    :now, :now, :import_id
+FROM feed_stage AS stage JOIN integration.shops ON shops.name = stage.shop
+WHERE NOT EXISTS (
+    SELECT FROM integration.market_prices AS known
+    WHERE known.shop_id = shops.id AND known.external_id = stage.external_id
 )
-SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written
 """  # noqa: S608 - made of constants
 _GONE = """
 UPDATE integration.market_prices AS offers SET gone_at = :now, changed_at = :now
-WHERE offers.shop_id = ANY(:shops) AND offers.gone_at IS NULL AND NOT EXISTS (
-    SELECT FROM feed_stage AS stage
-    WHERE stage.shop_id = offers.shop_id AND stage.external_id = offers.external_id
+FROM integration.shops
+WHERE shops.id = offers.shop_id AND offers.shop_id = ANY(:shops) AND offers.gone_at IS NULL AND NOT EXISTS (
+    SELECT FROM feed_stage AS stage WHERE stage.shop = shops.name AND stage.external_id = offers.external_id
 )
-"""
-
-_MISSING = """
-SELECT count(*) FILTER (WHERE stage.shop_id IS NULL), count(*)
-FROM integration.market_prices AS offers
-LEFT JOIN (SELECT DISTINCT shop_id, external_id FROM feed_stage) AS stage
-    ON stage.shop_id = offers.shop_id AND stage.external_id = offers.external_id
-WHERE offers.shop_id = ANY(:shops) AND offers.gone_at IS NULL
 """
 
 FEW = 100
@@ -125,22 +137,31 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
        many offers are missing, the file is a part of the feed rather than a shop that sold out.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MERGE_LOCK})
-    doubles = session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
+    doubles: Sequence[Any] = ()
+    if session.scalar(text(_HAS_DOUBLES)):
+        doubles = session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
     session.execute(text(_SHOPS))
-    session.execute(text(_SHOP_IDS))
-    rows, shops = session.execute(text("SELECT count(*), array_agg(DISTINCT shop_id) FROM feed_stage")).one()
-    session.execute(text(_HISTORY))
-    imported, updated = session.execute(text(_UPSERT), {"now": now, "import_id": import_id}).one()
-    gone = spared = 0
-    if complete and shops:
-        missing, live = session.execute(text(_MISSING), {"shops": shops}).one()
-        if live >= FEW and missing > live * MOST_MISSING:
+    before = session.execute(text(_BEFORE)).one()
+    values: dict[str, Any] = {"now": now, "import_id": import_id, "shops": before.shops or []}
+    imported = updated = gone = spared = 0
+    if before.known:
+        session.execute(text(_HISTORY))
+        updated = _count(session, _UPDATE, values)
+    if before.known < before.rows:
+        imported = _count(session, _INSERT, values)
+    if complete and before.shops:
+        missing = before.live - before.still_there
+        if before.live >= FEW and missing > before.live * MOST_MISSING:
             spared = missing
-        else:
-            gone = session.execute(text(_GONE), {"now": now, "shops": shops}).rowcount  # type: ignore[attr-defined]
-        session.execute(
-            text("UPDATE integration.shops SET seen_at = :now WHERE id = ANY(:shops)"), {"now": now, "shops": shops}
-        )
+        elif missing:
+            gone = _count(session, _GONE, values)
+        session.execute(text("UPDATE integration.shops SET seen_at = :now WHERE id = ANY(:shops)"), values)
     found = [(line, title, first) for line, title, first, _ in doubles]
     total = doubles[0].total if doubles else 0
-    return Merge(imported, updated, rows - imported - updated, gone, spared, found, total, shops or ())
+    same = before.rows - imported - updated
+    return Merge(imported, updated, same, gone, spared, found, total, before.shops or ())
+
+
+def _count(session: Session, statement: str, values: dict[str, Any]) -> int:
+    """Carry out a statement; returns how many rows it wrote."""
+    return int(session.execute(text(statement), values).rowcount)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -17,12 +17,13 @@ from soleflip.domain.errors import Conflict, NotFound
 from soleflip.feeds import Feed, FeedError, FeedMapping, OfferRow, Refusal, open_feed
 from soleflip.models import FeedImport, FeedRefusal, Shop
 from soleflip.services import sourcing
-from soleflip.services.feed_merge import STAGE_COLUMNS, Merge, merge_stage, open_stage
+from soleflip.services.feed_merge import ANALYZE, COPY, Merge, merge_stage, open_stage
 from soleflip.services.runs import Cancelled, Work
 
 MOST_REFUSALS = 10_000
 """So many refused rows are kept with their reasons; all are counted."""
 BATCH = 10_000
+AT_A_TIME = 500
 PAGE = 200
 OVER = ("done", "incomplete")
 
@@ -260,18 +261,24 @@ def _stage(session: Session, feed: Feed, result: ImportResult, progress: Progres
     """Stream good rows into the staging table, a batch at a time, so that memory stays flat."""
     rows = feed.rows()
     cursor: Any = session.connection().connection.cursor()
-    statement = f"COPY feed_stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
     with cursor:
-        while batch := list(islice(rows, BATCH)):
-            with cursor.copy(statement) as copy:
-                for row in batch:
-                    if isinstance(row, OfferRow):
-                        copy.write_row(row)
-                    else:
-                        result.refuse(row)
-            result.rows += len(batch)
+        while _copy(cursor, islice(rows, BATCH), result):
             progress(result.rows, result.refused)
-    session.execute(text("ANALYZE feed_stage"))
+    session.execute(text(ANALYZE))
+
+
+def _copy(cursor: Any, rows: Iterator[OfferRow | Refusal], result: ImportResult) -> int:
+    """Copy rows into the staging table, some at a time; returns how many there were."""
+    before = result.rows
+    with cursor.copy(COPY) as copy:
+        while some := list(islice(rows, AT_A_TIME)):
+            good = [each for each in some if isinstance(each, OfferRow)]
+            copy.write("".join([f"{line}\t{values}\t{key}\n" for line, values, key in good]))
+            for each in some if len(good) < len(some) else ():
+                if isinstance(each, Refusal):
+                    result.refuse(each)
+            result.rows += len(some)
+    return result.rows - before
 
 
 def _add(result: ImportResult, merged: Merge) -> None:
