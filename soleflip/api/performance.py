@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint
 from pydantic import Field
 
@@ -10,6 +12,7 @@ from soleflip.api.fields import Amount, Asked, Moment, Shape
 from soleflip.api.figures import FiguresShape
 from soleflip.api.unit import actor, now, runtime, session
 from soleflip.services import strategy_performance
+from soleflip.services.strategy_performance import Arm, StrategyResult
 
 bp = Blueprint("performance", __name__, url_prefix="/selling/pricing")
 
@@ -34,7 +37,10 @@ class StrategyResultShape(Shape):
     listed: int
     changes: int
     days_to_sell: Amount | None = Field(description="Median days from listing to sale.")
+    days: EstimateShape | None = Field(description="Mean days from listing to sale.")
     sell_through: Amount | None = Field(description="Sales in percent of what was listed.")
+    sold_share: EstimateShape | None = Field(description="The same with its interval.")
+    changes_per_sale: Amount | None
     profit_per_sale: EstimateShape | None
     against_hold: EstimateShape | None = Field(description="Difference of profit per sale to the strategy hold.")
     verdict: str | None = Field(description="better, worse, no difference shown, or not enough data yet")
@@ -57,6 +63,7 @@ class ArmShape(Shape):
     listed: int
     sold: int
     sell_through: Amount | None
+    sold_share: EstimateShape | None = Field(description="Sales in percent of what was listed, with its interval.")
     per_pair: EstimateShape | None = Field(description="Realised profit per pair listed.")
     difference: EstimateShape | None
     verdict: str | None
@@ -82,21 +89,23 @@ class Shares(Asked):
 def show_performance() -> PerformanceShape:
     """Show what each strategy has earned."""
     books = runtime().books
-    given = ("strategy", "label", "figures", "profit_per_sale", "against_hold")
-    rest = [name for name in StrategyResultShape.model_fields if name not in given]
     return PerformanceShape(
         currency=books.currency,
-        items=[
-            StrategyResultShape(
-                strategy=each.strategy.name,
-                label=each.strategy.label,
-                figures=FiguresShape.of(each.figures),
-                profit_per_sale=_estimate(each.profit_per_sale),
-                against_hold=_estimate(each.against_hold),
-                **{name: getattr(each, name) for name in rest},
-            )
-            for each in strategy_performance.strategy_performance(session(), books, now())
-        ],
+        items=[_result(each) for each in strategy_performance.strategy_performance(session(), books, now())],
+    )
+
+
+def _result(found: StrategyResult) -> StrategyResultShape:
+    values: dict[str, Any] = {
+        name: _estimate(getattr(found, name)) for name in ("days", "sold_share", "profit_per_sale", "against_hold")
+    }
+    values |= {
+        "strategy": found.strategy.name,
+        "label": found.strategy.label,
+        "figures": FiguresShape.of(found.figures),
+    }
+    return StrategyResultShape(
+        **values, **{name: getattr(found, name) for name in StrategyResultShape.model_fields if name not in values}
     )
 
 
@@ -128,16 +137,16 @@ def _experiment() -> ExperimentShape:
     found = strategy_performance.experiment(session())
     if found is None:
         return ExperimentShape(currency=books.currency, running=False, since=None, arms=[])
-    arms = [
-        ArmShape(
-            strategy=each.strategy.name,
-            per_pair=_estimate(each.per_pair),
-            difference=_estimate(each.difference),
-            **{name: getattr(each, name) for name in ("share", "listed", "sold", "sell_through", "verdict")},
-        )
-        for each in strategy_performance.arms(session(), found, books, now())
-    ]
+    arms = [_arm(each) for each in strategy_performance.arms(session(), found, books, now())]
     return ExperimentShape(currency=books.currency, running=found.running, since=found.since, arms=arms)
+
+
+def _arm(found: Arm) -> ArmShape:
+    values: dict[str, Any] = {
+        name: _estimate(getattr(found, name)) for name in ("sold_share", "per_pair", "difference")
+    }
+    rest = ("share", "listed", "sold", "sell_through", "verdict")
+    return ArmShape(strategy=found.strategy.name, **values, **{name: getattr(found, name) for name in rest})
 
 
 def _estimate(found: object) -> EstimateShape | None:

@@ -135,7 +135,7 @@ def _shape(row: Replay, run: Run) -> ReplayShape:
 def _settings(text: str | None) -> dict[str, Any]:
     try:
         values = plain_json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise InvalidInput("Send the settings as a JSON object.", field="settings")

@@ -11,11 +11,12 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fees import FeeSchedule, unrounded_payout
@@ -107,22 +108,35 @@ class Market:
         series = self.series.get((episode.product, size_key(episode.size)))
         return series if series is not None and series.sales[0].on < episode.start else None
 
-    def eligible(self) -> list[Episode]:
-        """Return every episode with enough sales before it, enough days after it, and a long enough series."""
+    def spans(self) -> list[tuple[Series, date, int]]:
+        """Return each series that is long enough, with its first eligible start and how many follow it, a day each.
+
+        A start has enough sales before it and enough days of data after it.
+        """
         found = []
         for series in self.series.values():
             if len(series.sales) < FEWEST_OF_SERIES:
                 continue
             first = series.sales[FEWEST_EARLIER - 1].on + timedelta(days=1)
-            span = (self.last_day - timedelta(days=LONGEST) - first).days + 1
-            found += [Episode(series.product, series.size, first + timedelta(days=day)) for day in range(span)]
+            days = (self.last_day - timedelta(days=LONGEST) - first).days + 1
+            if days > 0:
+                found.append((series, first, days))
         return found
 
     def sample(self, episodes: int, seed: int) -> list[Episode]:
         """Return a seeded sample of the eligible episodes, all of them when there are fewer."""
-        eligible = self.eligible()
+        spans = self.spans()
+        ends = list(accumulate(days for _, _, days in spans))
+        count = ends[-1] if ends else 0
         # Chance here chooses a sample that has to come out the same again; it protects nothing.
-        return random.Random(seed).sample(eligible, min(episodes, len(eligible)))  # noqa: S311
+        picked = random.Random(seed).sample(range(count), min(episodes, count))  # noqa: S311
+        found = []
+        for place in picked:
+            which = bisect_right(ends, place)
+            series, first, days = spans[which]
+            start = first + timedelta(days=place - ends[which] + days)
+            found.append(Episode(series.product, series.size, start))
+        return found
 
 
 def _series(product: str, size: str, sales: Sequence[PastSale], others: OtherSizes) -> Series:

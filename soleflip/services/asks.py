@@ -22,7 +22,7 @@ from soleflip.models import (
     Product,
     Variant,
 )
-from soleflip.services import fees, pricing_rules, settings
+from soleflip.services import fees, pricing_rules, settings, strategy_performance
 from soleflip.services.market_memory import as_quote, own_asks, recall
 from soleflip.services.pairs import Pair, from_items, from_opportunities
 from soleflip.services.settings import Thresholds
@@ -38,7 +38,8 @@ class AskRow:
     """One pair as it would be listed: amounts in `currency`; `refused` says why it can't be.
 
     `source` is the id of the opportunity or item; `item_id` None means a pair that is yet to be ordered, of which
-    `quantity` are, and `most` could be, listed; the amounts are those of one pair.
+    `quantity` are, and `most` could be, listed; the amounts are those of one pair. `arm` is the strategy where the
+    lot of an experiment chose it.
     """
 
     source: UUID
@@ -64,6 +65,7 @@ class AskRow:
     quantity: int
     most: int
     strategy: str
+    arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,14 @@ def preview(
     theirs = {pair.item.id for pair in offered if pair.item is not None}
     sources = [*offered, *from_items(session, [each for each in item_ids if each not in theirs])]
     brands = pricing_rules.brands_of(session, {source.variant.product_id for source in sources})
-    rules = {source.id: rulebook.acting(brands.get(source.variant.product_id), strategy=strategy) for source in sources}
+    trial = strategy_performance.experiment(session) if strategy is None else None
+    dealt = {source.id: trial.draw(source.id) for source in sources} if trial is not None and trial.running else {}
+    rules = {
+        source.id: rulebook.acting(brands.get(source.variant.product_id), strategy=dealt.get(source.id, strategy))
+        for source in sources
+    }
     rows = _price(session, sources, rules, now, local_hour, wanted or {})
-    rows = [_times(row, (quantities or {}).get(row.source, 1)) for row in rows]
+    rows = [replace(_times(row, (quantities or {}).get(row.source, 1)), arm=dealt.get(row.source)) for row in rows]
     return Preview(tuple(rows), shown, rate, by_rules=strategy is None)
 
 

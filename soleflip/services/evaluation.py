@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,21 +19,23 @@ from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_tables import CATEGORIES, STANDARD, category_of
 from soleflip.domain.opportunities import Evaluation, Terms, Vat, cost_of, days_between_sales, evaluate, has_moved
+from soleflip.domain.pricing import Acting
 from soleflip.domain.sizes import rank
 from soleflip.models import Opportunity
-from soleflip.services import fees
-from soleflip.services.market_memory import days_to_sell, own_asks, recall
+from soleflip.services import fees, pricing_rules
+from soleflip.services.market_memory import as_quote, days_to_sell, own_asks, recall
 from soleflip.services.rates import rate
-from soleflip.services.settings import PricingSettings, Thresholds, VatSettings, load
+from soleflip.services.settings import Thresholds, VatSettings, load
 
 CHUNK = 2000
+Proposer = Callable[[pricing.PricingInput], pricing.Proposal]
 
 _CHANGED = """
 SELECT offers.id, offers.variant_id, offers.match_state, offers.price, offers.delivery, offers.currency,
     offers.in_stock, offers.stock, offers.gone_at, offers.changed_at,
     offers.style_code AS offer_style, GREATEST(offers.seen_at, shops.seen_at) AS seen_at,
     offers.shop_id, shops.name AS shop_name, variants.product_id, products.title, products.style_code,
-    products.brand_id, COALESCE(brands.name, '') AS brand, variants.size, variants.sizes,
+    products.brand_id, COALESCE(brands.name, '') AS brand, brands.key AS brand_key, variants.size, variants.sizes,
     quotes.at, quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
     known.state, known.dismissed_price, products.product_type
 FROM integration.market_prices AS offers
@@ -74,12 +77,19 @@ _WORTH_OF_PRODUCTS = "AND known.product_id = ANY(:products)"
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """Everything an evaluation rests on besides the two prices: terms by category; `key` is the fingerprint of all."""
+    """Everything an evaluation rests on besides the two prices: terms by category, strategies by brand.
+
+    `key` is the fingerprint of all.
+    """
 
     terms: Mapping[str, Terms]
-    propose: Callable[[pricing.PricingInput], pricing.Proposal]
+    proposers: Mapping[str | None, Proposer]
     reopen_percent: Decimal
     key: str
+
+    def propose(self, brand: str | None, given: pricing.PricingInput) -> pricing.Proposal:
+        """Ask the strategy that the rules name for a brand (its key), else the one by default."""
+        return self.proposers.get(brand, self.proposers[None])(given)
 
     @property
     def currency(self) -> str:
@@ -147,16 +157,21 @@ def _rules(session: Session, now: datetime) -> _Rules:
     standard = terms_of(session, now.date())
     book = fees.book(session)
     terms = {name: replace(standard, fees=book.schedule(name, now.date())) for name in CATEGORIES}
-    strategy = load(session, PricingSettings).strategy
-    chosen = pricing.strategy_named(strategy)
-    # Read once for all rows, because reading settings takes longer than proposing.
-    plain = pricing.read_settings(chosen.settings_type, {})
+    rulebook = pricing_rules.load(session)
+    acting = {brand: rulebook.acting(brand) for brand in (None, *sorted(rulebook.brands))}
+    said = [(brand, rule.strategy, sorted(rule.settings.values.items())) for brand, rule in acting.items()]
     return _Rules(
         terms,
-        lambda given: chosen.propose(plain, given),
+        {brand: _proposer(rule) for brand, rule in acting.items()},
         load(session, Thresholds).reopen_percent,
-        _fingerprint(terms, strategy),
+        _fingerprint(terms, said),
     )
+
+
+def _proposer(rule: Acting) -> Proposer:
+    """Return a strategy with its settings read once for all rows, since reading takes longer than proposing."""
+    chosen = pricing.strategy_named(rule.strategy)
+    return partial(chosen.propose, pricing.read_settings(chosen.settings_type, rule.settings.values))
 
 
 def hindsight(session: Session, now: datetime) -> Callable[..., Evaluation]:
@@ -171,7 +186,7 @@ def hindsight(session: Session, now: datetime) -> Callable[..., Evaluation]:
         price: Decimal, delivery: Decimal | None, product_type: str | None, quote: pricing.Quote, at: datetime
     ) -> Evaluation:
         terms = rules.terms_for(product_type)
-        ask = rules.propose(pricing.PricingInput(fees=terms.fees, now=at, quote=quote)).ask
+        ask = rules.propose(None, pricing.PricingInput(fees=terms.fees, now=at, quote=quote)).ask
         return evaluate(cost_of(price, delivery, terms), ask, quote.highest_bid, terms)
 
     return look
@@ -188,16 +203,15 @@ def _store(session: Session, rows: Sequence[Row[Any]], rules: _Rules, values: di
     own_days = days_to_sell(session, {row.product_id for row in rows})
     results = []
     for row in rows:
-        quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
         given = pricing.PricingInput(
             fees=rules.terms_for(row.product_type).fees,
             now=now,
-            quote=quote,
+            quote=as_quote(row),
             own_asks=tuple(own[row.variant_id]),
             history=sales[row.variant_id].history,
             others=sales[row.variant_id].others,
         )
-        ask = rules.propose(given).ask
+        ask = rules.propose(row.brand_key, given).ask
         is_home = row.currency == rules.currency
         key = values["terms"] if is_home else values["day_terms"]
         days = own_days.get(row.product_id)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from soleflip.domain import pricing
@@ -104,8 +105,8 @@ def days_to_sell(session: Session, product_ids: set[UUID]) -> dict[UUID, Decimal
     return {product_id: tenths(Decimal(str(median))) for product_id, median in rows}
 
 
-def as_quote(quote: LatestQuote | Quote) -> pricing.Quote:
-    """Return a stored quote as the pricing rules take it."""
+def as_quote(quote: LatestQuote | Quote | Row[Any]) -> pricing.Quote:
+    """Return a stored quote, or a row that has its columns, as the pricing rules take it."""
     return pricing.Quote(
         quote.at, quote.lowest_ask, quote.highest_bid, quote.sell_faster, quote.earn_more, quote.beat_us
     )

@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
 from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
-from soleflip.services import runs, settings, strategy_performance
+from soleflip.services import runs, settings
 from soleflip.services.asks import AskRow, Preview
 from soleflip.services.settings import PricingSettings
 from soleflip.services.stock import yet_to_buy
-from soleflip.services.strategy_performance import Experiment
 
 
 def order(session: Session, shown: Preview, *, actor: str, now: datetime, created_from: str) -> Run:
@@ -31,9 +30,8 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
     days = settings.load(session, PricingSettings).expires_after_days
     run = runs.start(session, "list", actor=actor, total=shown.pairs)
     items = _take_items(session, rows)
-    trial = strategy_performance.experiment(session) if shown.by_rules else None
     listings = [
-        _dealt(_listing(row, item_id, run.id, created_from, now, days), trial, by_rules=shown.by_rules)
+        _listing(row, item_id, run.id, created_from, now, days) | _chosen_by(row, by_rules=shown.by_rules)
         for row in rows
         for item_id in items[row.source]
     ]
@@ -77,14 +75,11 @@ def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, list[UUI
     return taken
 
 
-def _dealt(listing: dict[str, object], trial: Experiment | None, *, by_rules: bool) -> dict[str, object]:
-    """Say whose word the strategy is; while an experiment runs, the lot chooses where nobody did."""
-    if not by_rules:
-        return listing | {"strategy_from": "listing", "experiment_arm": None}
-    if trial is None or not trial.running:
-        return listing | {"strategy_from": "rules", "experiment_arm": None}
-    arm = trial.draw(UUID(str(listing["id"])))
-    return listing | {"strategy": arm, "strategy_from": "experiment", "experiment_arm": arm}
+def _chosen_by(row: AskRow, *, by_rules: bool) -> dict[str, object]:
+    """Say whose word the strategy is: the lot of an experiment, the rules, or the operator's for these listings."""
+    if row.arm is not None:
+        return {"strategy_from": "experiment", "experiment_arm": row.arm}
+    return {"strategy_from": "rules" if by_rules else "listing", "experiment_arm": None}
 
 
 def _listing(

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,12 @@ from soleflip.domain.replay import Comparison, Episode, Interval, Market, Result
 SALES_COLUMNS = ("sold_on", "product", "size_us", "sale_price_usd")
 STARTS_COLUMNS = ("product", "size_us", "start")
 PLACES = Decimal("0.0001")
+FIRST_DAY, LAST_DAY = date(1950, 1, 1), date(2199, 12, 31)
+"""Days outside are slips of the keyboard; inside, 45 days can always be added."""
+LOWEST, HIGHEST = Decimal("0.01"), Decimal(99_999_999)
+LONGEST_SIZE, LONGEST_PRODUCT = 40, 300
+SHOWN = 30
+"""Characters of a wrong value that a message repeats."""
 
 
 def run(
@@ -42,6 +49,9 @@ def run(
     acting = written(read_settings(chosen.settings_type, values))
     if episodes < 1:
         raise InvalidInput("The number of episodes must be at least 1.", field="episodes")
+    for path in filter(None, (out, summary)):
+        if not path.absolute().parent.is_dir():
+            raise InvalidInput(f"There is no folder {path.parent} to write {path.name} into.")
     market = Market.of(read_sales(sales))
     wanted = market.sample(episodes, seed) if starts is None else list(_starts(starts))
     comparison = compare(market, wanted, strategy, values, seed=seed)
@@ -130,8 +140,9 @@ def _settings(text: str | None) -> Mapping[str, object]:
         return {}
     try:
         values = json.loads(text, parse_float=Decimal)
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"The settings are no JSON: {error}.", field="settings") from None
+    except (ValueError, RecursionError) as error:
+        # ValueError also for a whole number of thousands of digits, RecursionError for lists within lists.
+        raise InvalidInput(f"The settings are no JSON that can be read: {error}.", field="settings") from None
     if not isinstance(values, dict):
         raise InvalidInput('The settings must be a JSON object such as {"day_value": "1.2"}.', field="settings")
     return values
@@ -140,13 +151,22 @@ def _settings(text: str | None) -> Mapping[str, object]:
 def read_sales(path: Path) -> Iterator[tuple[str, str, date, Decimal]]:
     """Yield product, size, day and price in USD of a sales file; raises InvalidInput with file and line."""
     for where, row in _rows(path, SALES_COLUMNS):
-        price = _price(row["sale_price_usd"], where)
-        yield row["product"].strip(), row["size_us"].strip(), _day(row["sold_on"], where), price
+        product, size = _series(row, where)
+        yield product, size, _day(row, "sold_on", where), _price(row["sale_price_usd"], where)
 
 
 def _starts(path: Path) -> Iterator[Episode]:
     for where, row in _rows(path, STARTS_COLUMNS):
-        yield Episode(row["product"].strip(), row["size_us"].strip(), _day(row["start"], where))
+        yield Episode(*_series(row, where), _day(row, "start", where))
+
+
+def _series(row: Mapping[str, str], where: str) -> tuple[str, str]:
+    """Return product and size as written; raises InvalidInput for one that is missing or no name at all."""
+    for name, longest in (("product", LONGEST_PRODUCT), ("size_us", LONGEST_SIZE)):
+        text = row[name].strip()
+        if not text or len(text) > longest:
+            raise InvalidInput(f"{where}, {name}: it takes 1 to {longest} characters, not {len(text)}.", field=name)
+    return row["product"].strip(), row["size_us"].strip()
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -165,7 +185,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
                 if any(row[name] is None for name in columns):
                     raise InvalidInput(f"{where}: the row has too few fields.")
                 yield where, row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise InvalidInput(f"{path} can't be read: {error}.") from None
 
 
@@ -174,13 +194,25 @@ def _price(text: str, where: str) -> Decimal:
         price = Decimal(text.strip())
     except InvalidOperation:
         price = Decimal("NaN")
-    if not price.is_finite() or price <= 0:
-        raise InvalidInput(f"{where}: {text!r} is no price; write it like 249.00.", field="sale_price_usd")
+    if not price.is_finite() or not LOWEST <= price <= HIGHEST:
+        shown = text.strip()[:SHOWN]
+        raise InvalidInput(
+            f"{where}, sale_price_usd: {shown!r} is no price; write it like 249.00.", field="sale_price_usd"
+        )
     return price
 
 
-def _day(text: str, where: str) -> date:
+def _day(row: Mapping[str, str], name: str, where: str) -> date:
+    text = row[name].strip()
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(f"{where}: {text!r} is no day; write it like 2018-11-30.") from None
+        raise InvalidInput(
+            f"{where}, {name}: {text[:SHOWN]!r} is no day; write it like 2018-11-30.", field=name
+        ) from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InvalidInput(
+            f"{where}, {name}: {day} lies outside {FIRST_DAY.year} to {LAST_DAY.year}; write it like 2018-11-30.",
+            field=name,
+        )
+    return day

@@ -7,12 +7,13 @@ import gzip
 import hashlib
 import io
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import IO, Any
+from typing import IO, Any, cast
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -140,13 +141,15 @@ def _read(stream: IO[bytes], currency: str, today: date, result: Imported) -> It
                 yield _sale(row, columns, reader.line_num, currency, today)
             except InvalidInput as error:
                 result.refuse(reader.line_num, str(error))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise InvalidInput(f"The file can't be read as a CSV: {error}.") from None
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:
-    content = stream.read()
-    return io.BytesIO(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    """Return the plain file, unpacked as it is read: a file that packs far too much is left at its row limit."""
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if packed else stream
 
 
 def _columns(names: Sequence[str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from soleflip.domain.money import cents, percent
 from soleflip.domain.performance import ENOUGH, Estimate
 from soleflip.domain.pricing import Strategy
 from soleflip.models import AuditEntry, PricingHistory, Setting, StockxListing, StockxOrder
-from soleflip.services import analytics, profit_days
+from soleflip.services import analytics, profit_days, settings
 from soleflip.services.runs import Books
 
 DAYS = 365
@@ -180,9 +180,12 @@ class Experiment:
     since: datetime
     running: bool
 
-    def draw(self, listing_id: UUID) -> str:
-        """Return the strategy that the lot gives a listing."""
-        return performance.draw(self.shares, self.seed, str(listing_id))
+    def draw(self, source: UUID) -> str:
+        """Return the strategy that the lot gives a pair, by the opportunity or item that it is listed from.
+
+        It is the same each time, so that what the operator was shown is what is listed.
+        """
+        return performance.draw(self.shares, self.seed, str(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ class Arm:
 
 def experiment(session: Session) -> Experiment | None:
     """Return the experiment that runs or ran last, or None."""
-    stored = session.scalar(select(Setting.value).where(Setting.key == EXPERIMENT))
+    stored = settings.stored(session).get(EXPERIMENT)
     if not stored:
         return None
     return Experiment(stored["shares"], stored["seed"], datetime.fromisoformat(stored["since"]), stored["running"])
@@ -246,6 +249,7 @@ def _store(session: Session, found: Experiment, act: str, actor: str) -> None:
     }
     statement = insert(Setting).values(key=EXPERIMENT, value=value)
     session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    settings.forget(session)
     session.add(AuditEntry(actor=actor, act=act, subject=EXPERIMENT, after=value))
     session.flush()
 

@@ -44,7 +44,7 @@ def start() -> Response:
             typed,
             sales=given.read() if given else None,
             filename=secure_filename(given.filename or "") if given else None,
-            episodes=int(form.get("episodes", "0")) if form.get("episodes", "").isdecimal() else 0,
+            episodes={str(number): number for number in replays.EPISODES}.get(form.get("episodes", ""), 0),
             actor=actor(),
         )
     except InvalidInput as error:

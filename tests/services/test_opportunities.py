@@ -16,7 +16,7 @@ from bench.figures import rows_read, statements
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import cost_of, evaluate
 from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity, PastSale, Product, Variant
-from soleflip.services import evaluation, feeds, opportunities, settings
+from soleflip.services import evaluation, feeds, opportunities, pricing_rules, settings
 from soleflip.services import fees as figures
 from soleflip.services.opportunities import OpportunityFilter, Purchase
 from soleflip.services.opportunity_filter import SORTS
@@ -266,6 +266,21 @@ def test_what_is_stored_is_what_the_live_formula_says(market: Session) -> None:
         assert (found.title, found.brand, found.shop_name) == (product.title, product.brand.name, found.offer.shop.name)
         assert (found.shop_id, found.product_id, found.price) == (found.offer.shop_id, product.id, found.offer.price)
         assert (found.size, found.size_eu) == (found.variant.size, found.variant.sizes["eu"])
+
+
+def test_the_ask_is_that_of_the_brands_rule_with_its_settings(market: Session) -> None:
+    brand = _one(market).variant.product.brand
+    before = {row.id: row.ask for row in market.scalars(select(Opportunity))}
+    rule = pricing_rules.add(market, "brand", brand.key, actor="test")
+    pricing_rules.save_strategy(
+        market, rule.id, acts="competitive", strategy="competitive", values={"by_amount": "9"}, actor="test"
+    )
+    assert evaluation.recompute(market, NOW) == ROWS
+    fell = {row.id: before[row.id] - row.ask for row in market.scalars(select(Opportunity))}
+    theirs = set(market.scalars(select(Opportunity.id).join(Variant).join(Product).where(Product.brand_id == brand.id)))
+    assert 0 < len(theirs) < ROWS
+    assert {fell[key] for key in theirs} == {8}
+    assert {fell[key] for key in fell.keys() - theirs} == {0}
 
 
 def test_what_is_worth_follows_thresholds_and_age(market: Session) -> None:

@@ -146,6 +146,8 @@ def test_an_experiment_deals_new_listings_by_lot_unless_a_strategy_is_chosen(bro
         assert len(dealt) == 12
         assert all(each.strategy == each.experiment_arm for each in dealt)
         assert {each.strategy for each in dealt} == {"hold", "patient"}
+        below = {"hold": 0, "patient": 1}
+        assert all(each.ask_price == each.current_lowest_ask - below[each.strategy] for each in dealt)
         (own,) = [each for each in found if each.strategy_from == "listing"]
         assert (own.strategy, own.experiment_arm) == ("quick_sale", None)
         pricing_rules.refresh(session)
