@@ -111,11 +111,11 @@ def overview(session: Session, wanted: ListingFilter, now: datetime) -> Overview
     """Return one page of the Listings table; raises InvalidInput for a cursor that does not fit."""
     max_age = timedelta(hours=load(session, Thresholds).max_quote_age_hours)
     around = _around(session, counted(wanted, now, max_age))
-    rows = session.execute(lines_page(wanted, now, max_age, PAGE + 1)).all()
+    shown, cursor = lines(session, wanted, now, max_age)
     undo = Undo(UUID(around.undo["run_id"]), around.undo["count"]) if around.undo else None
     return Overview(
-        lines=[_line(row) for row in rows[:PAGE]],
-        next=cursor_behind(rows[PAGE - 1]) if len(rows) > PAGE else None,
+        lines=shown,
+        next=cursor,
         total=around.filtered["lines"],
         units=around.filtered["units"] or 0,
         counts={state: count for state, count in around.counts.items() if count},
@@ -125,6 +125,14 @@ def overview(session: Session, wanted: ListingFilter, now: datetime) -> Overview
         undo=undo,
         filter=wanted,
     )
+
+
+def lines(
+    session: Session, wanted: ListingFilter, now: datetime, max_age: timedelta, *, limit: int = PAGE
+) -> tuple[list[Line], str | None]:
+    """Return a page of lines and the cursor of the page behind it, in one statement; raises InvalidInput."""
+    rows = session.execute(lines_page(wanted, now, max_age, limit + 1)).all()
+    return [_line(row) for row in rows[:limit]], cursor_behind(rows[limit - 1]) if len(rows) > limit else None
 
 
 def line(session: Session, listing_id: UUID, now: datetime, max_age: timedelta) -> Line:

@@ -136,6 +136,16 @@ def overview(session: Session, wanted: OrderFilter, now: datetime) -> OrderOverv
     )
 
 
+def sales(
+    session: Session, wanted: OrderFilter, now: datetime, *, limit: int = PAGE
+) -> tuple[Sequence[StockxOrder], str | None]:
+    """Return a page of the table alone and the cursor of the page behind it; raises InvalidInput."""
+    wait, _ = _usual_wait(session)
+    query = _behind(_filtered(select(StockxOrder), wanted, now - wait), wanted).order_by(*_ends(wanted))
+    rows = session.scalars(query.limit(limit + 1)).all()
+    return rows[:limit], _cursor(rows[limit - 1], wanted) if len(rows) > limit else None
+
+
 @dataclass(frozen=True, slots=True)
 class OrderDetail:
     """Everything about one order; `off_by` is how much more StockX paid than was estimated."""

@@ -86,7 +86,7 @@ class ItemDetail:
 
 def overview(session: Session, wanted: StockFilter) -> StockPage:
     """Return one page of the inventory in two statements; raises InvalidInput for a cursor that does not fit."""
-    rows, cursor = _rows(session, wanted)
+    rows, cursor = pairs(session, wanted)
     around = _around(session, wanted)
     sums = around.sums or []
     return StockPage(
@@ -140,7 +140,8 @@ def find_variants(session: Session, text: str, limit: int = 60) -> Sequence[Vari
     return session.scalars(query.order_by(Product.title, Variant.size, Variant.id).limit(limit)).all()
 
 
-def _rows(session: Session, wanted: StockFilter) -> tuple[list[StockRow], str | None]:
+def pairs(session: Session, wanted: StockFilter, *, limit: int = PAGE) -> tuple[list[StockRow], str | None]:
+    """Return a page of pairs and the cursor of the page behind it, in one statement; raises InvalidInput."""
     down = wanted.sort.startswith("-")
     sorting = _sorting(wanted, down)
     key = cast(Item.id, String)
@@ -153,15 +154,15 @@ def _rows(session: Session, wanted: StockFilter) -> tuple[list[StockRow], str | 
         .where(*_conditions(wanted))
         .options(contains_eager(Item.product), contains_eager(Item.variant), contains_eager(Item.purchase))
         .order_by(*((sorting.desc(), key.desc()) if down else (sorting, key)))
-        .limit(PAGE + 1)
+        .limit(limit + 1)
     )
     if wanted.after:
         value, last = _cursor(wanted)
         mark = tuple_(sorting, key)
         query = query.where(mark < tuple_(value, last) if down else mark > tuple_(value, last))
     found = session.execute(query).all()
-    rows = found[:PAGE]
-    cursor = f"{rows[-1].sorting}~{rows[-1][0].id}" if len(found) > PAGE else None
+    rows = found[:limit]
+    cursor = f"{rows[-1].sorting}~{rows[-1][0].id}" if len(found) > limit else None
     return [StockRow(item, listing_id, ask, state) for item, listing_id, ask, state, _ in rows], cursor
 
 

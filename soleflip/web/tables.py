@@ -1,12 +1,16 @@
-"""Which columns a browser shows of each table: a desk and a phone want different ones, so each keeps its own."""
+"""What all big tables can do: leave out columns, as each browser keeps them for itself, and go out as CSV."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, current_app, request
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, current_app, request, stream_with_context
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.services import downloads
 from soleflip.web.auth import safe_next
 from soleflip.web.htmx import go
+from soleflip.web.unit import now, runtime
 
 bp = Blueprint("tables", __name__, url_prefix="/tables")
 
@@ -63,6 +67,21 @@ def choose(table: str) -> Response:
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     answer.set_cookie(COOKIE, text, max_age=LIFETIME, secure=secure, httponly=True, samesite="Lax")
     return answer
+
+
+@bp.get("/<table>.csv")
+def download(table: str) -> Response:
+    """Download everything that the table's filter leaves, streamed while it is read."""
+    if table not in downloads.TABLES:
+        raise InvalidInput("There is no such table.", field="table")
+    parts, moment, args = runtime(), now(), request.args
+
+    def content() -> Iterator[str]:
+        with parts.transaction() as session:
+            yield from downloads.as_csv(session, table, args, moment)
+
+    headers = {"Content-Disposition": f'attachment; filename="{table}-{moment:%Y-%m-%d}.csv"'}
+    return Response(stream_with_context(content()), mimetype="text/csv", headers=headers)
 
 
 def _kept() -> dict[str, list[int]]:

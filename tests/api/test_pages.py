@@ -166,6 +166,7 @@ ALONE = {
     "settings.callback": "the way back from StockX's sign-in",
     "settings.connect": "StockX's sign-in takes a browser",
     "static": "files",
+    "tables.download": "the lists have operations of their own",
     "tables.choose": "which columns are shown is each browser's own",
     "tokens.create": "a token can't make tokens",
     "tokens.index": "a token can't make tokens",

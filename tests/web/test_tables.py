@@ -1,12 +1,17 @@
-"""The choice of columns: each browser keeps its own."""
+"""What all big tables can do: each browser keeps its own columns, and every list goes out as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from soleflip.services import downloads
+from soleflip.services.downloads import TABLES
 from soleflip.web.tables import COLUMNS, COOKIE
 from tests.e2e.furniture import EMAIL, PASSWORD, furnish
 from tests.web.conftest import post
@@ -54,3 +59,24 @@ def test_a_table_that_is_none_is_refused(browser: Any) -> None:
 def test_a_cookie_written_by_anybody_does_no_harm(browser: Any, cookie: str) -> None:
     browser.set_cookie(COOKIE, cookie)
     assert browser.get("/orders").status_code == 200
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_list_goes_out_whole_behind_its_filter(app: Any, monkeypatch: Any, table: str) -> None:
+    monkeypatch.setattr(downloads, "PAGE", 3)  # several pages of few rows
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        furnish(session, app.extensions["soleflip"].clock())
+    browser = app.test_client()
+    post(browser, "/sign-in", email=EMAIL, password=PASSWORD)
+    answer = browser.get(f"/tables/{table}.csv?after=nonsense")
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert len(rows) > 3
+    assert len({tuple(row.items()) for row in rows}) == len(rows)
+    assert all(None not in row and None not in row.values() for row in rows), "a head for every cell"
+    wanted = f"min_profit={rows[0]['net_profit']}" if table == "opportunities" else f"q={quote(rows[0]['title'])}"
+    some = browser.get(f"/tables/{table}.csv?{wanted}").text
+    assert 0 < some.count("\n") - 1 < len(rows)
+
+
+def test_a_list_that_is_none_is_refused(browser: Any) -> None:
+    assert browser.get("/tables/users.csv").status_code == 422
