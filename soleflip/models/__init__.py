@@ -13,6 +13,7 @@ from soleflip.models.alerts import Alert, AlertChannel, AlertDelivery
 from soleflip.models.automation import AutomatedPair, Decision, Rule
 from soleflip.models.away import Away, AwayAsk
 from soleflip.models.catalog import Brand, Gtin, Product, StyleCode, Variant
+from soleflip.models.findings import Finding
 from soleflip.models.listings import ListingChange, ListingMove, PricingHistory, PricingRule, StockxBatch, StockxListing
 from soleflip.models.market import (
     FeedImport,
@@ -50,6 +51,7 @@ __all__ = [
     "FeedImport",
     "FeedRefusal",
     "FeedSource",
+    "Finding",
     "Gtin",
     "Item",
     "LatestQuote",

@@ -122,7 +122,7 @@ class OrderOverview:
 
 def overview(session: Session, wanted: OrderFilter, now: datetime) -> OrderOverview:
     """Read the Orders page in three statements: the usual wait with the last sync, the counts, and the orders."""
-    wait, run = _usual_wait(session)
+    wait, run = wait_and_sync(session)
     queue, rows = _orders(session, wanted, now - wait)
     lines = tuple(_line(order, now) for order in rows[:PAGE])
     return OrderOverview(
@@ -256,7 +256,8 @@ def _orders(
     return found["queue"], found["table"]
 
 
-def _stage_is(stage: str, overdue_before: datetime) -> ColumnElement[bool]:
+def stage_is(stage: str, overdue_before: datetime) -> ColumnElement[bool]:
+    """Say in SQL whether an order is in a stage of STAGES."""
     if stage == "overdue":
         return and_(
             StockxOrder.order_status.in_(("shipped", "authenticated")),
@@ -270,7 +271,7 @@ def _stage_is(stage: str, overdue_before: datetime) -> ColumnElement[bool]:
 
 def _counts(session: Session, overdue_before: datetime) -> dict[str, int]:
     stages = ("ship", "transit", "payout", "overdue", "unknown")
-    columns = [func.count().filter(_stage_is(stage, overdue_before)) for stage in stages]
+    columns = [func.count().filter(stage_is(stage, overdue_before)) for stage in stages]
     query = select(*columns, func.count().filter(StockxOrder.match_state == "review"))
     is_open = or_(
         StockxOrder.order_status.in_(("pending", "shipped", "authenticated")), StockxOrder.match_state == "review"
@@ -279,7 +280,7 @@ def _counts(session: Session, overdue_before: datetime) -> dict[str, int]:
     return dict(zip(stages, counts, strict=True)) | {"review": review}
 
 
-def _usual_wait(session: Session) -> tuple[timedelta, Run | None]:
+def wait_and_sync(session: Session) -> tuple[timedelta, Run | None]:
     """How long the seller's own payouts usually take, from the newest thousand, and the last sync beside it."""
     waits = (
         select((StockxOrder.paid_at - StockxOrder.sold_at).label("wait"))
@@ -296,7 +297,7 @@ def _usual_wait(session: Session) -> tuple[timedelta, Run | None]:
 
 def _filtered(query: Select[Any], wanted: OrderFilter, overdue_before: datetime) -> Select[Any]:
     if wanted.stage:
-        query = query.where(_stage_is(wanted.stage, overdue_before))
+        query = query.where(stage_is(wanted.stage, overdue_before))
     if wanted.match:
         query = query.where(StockxOrder.match_state == wanted.match)
     if wanted.text:

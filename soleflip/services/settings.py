@@ -115,6 +115,16 @@ class SessionSettings:
                 raise InvalidInput(f"This must be from 1 to {most}.", field=name)
 
 
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """When the monitor speaks up: days and percent above the lowest ask, hours before a ship-by date, percent off."""
+
+    unseen_days: int = 7
+    unseen_percent: Decimal = Decimal("10")
+    ship_hours: int = 12
+    estimate_percent: Decimal = Decimal("2")
+
+
 GROUPS: dict[str, type[Any]] = {
     "vat": VatSettings,
     "thresholds": Thresholds,
@@ -123,6 +133,7 @@ GROUPS: dict[str, type[Any]] = {
     "backups": BackupSettings,
     "automation": AutomationSettings,
     "alerts": AlertSettings,
+    "monitor": MonitorSettings,
     "sessions": SessionSettings,
 }
 _KEPT = "settings"
@@ -137,6 +148,7 @@ Group = TypeVar(
     AutomationSettings,
     AlertSettings,
     SessionSettings,
+    MonitorSettings,
 )
 
 

@@ -46,6 +46,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("thin_quotes", "Thin out old quotes", 86_400, 3600),
     Entry("reprice", "Reprice live listings", 3600, 90),
     Entry("automate", "Automation: let the rules decide, and carry out what is approved", 300, 30),
+    Entry("monitor", "Look at everything live, and say what wants your eye", 600, 30),
     Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
     Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
     Entry("backup", "Back up the database", 86_400, 86_400),

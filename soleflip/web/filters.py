@@ -101,6 +101,7 @@ RUN_NAMES = {
     "export": "Export of everything",
     "deliver_alerts": "Sending alerts",
     "test_channel": "Test of a channel",
+    "monitor": "Monitor",
 }
 
 

@@ -31,6 +31,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "thresholds": ("Opportunities", "What is worth showing, and what a failed sale costs on average."),
     "pricing": ("Pricing", "How new listings are priced; floor and guard rails are on the Pricing page."),
     "feeds": ("Feeds", "Where shops' feeds may be fetched from."),
+    "monitor": ("Monitor", "When something live is worth a finding."),
     "alerts": ("Messages", "How alerts leave the house; the channels have a page of their own."),
     "sessions": ("Sessions", "How long a browser stays signed in. New limits hold from the next sign-in."),
     "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
@@ -110,6 +111,12 @@ TEXTS: dict[str, dict[str, Text]] = {
     },
     "automation": {
         "money_per_day": Text("Money a day", "All purchases that rules decide on one day, together.", "money"),
+    },
+    "monitor": {
+        "unseen_days": Text("An ask is never seen after", "When it stands too far above the lowest so long.", "days"),
+        "unseen_percent": Text("Too far above is", "Above the lowest ask.", "%"),
+        "ship_hours": Text("Ship-by date is near", "Before it ends; an alert is raised then.", "hours"),
+        "estimate_percent": Text("An estimate is off by", "Of the payout; less is not worth a word.", "%"),
     },
     "alerts": {
         "site": Text("Address of this SoleFlip", "Messages link to its pages when it is set.", optional=True),

@@ -1,0 +1,176 @@
+"""Findings as the operator works through them: listed, put off, and mended by the service that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.fee_tables import category_of
+from soleflip.domain.findings import ACTS, FINDINGS, say
+from soleflip.models import AuditEntry, Finding, Run
+from soleflip.services import fees, runs, wishes
+from soleflip.services.monitor import FEE_PARTS
+
+PAGE = 50
+PUT_OFF_FOR = timedelta(days=7)
+PAGES = {
+    "listing": "/listings/{}",
+    "order": "/orders/{}",
+    "item": "/inventory/{}",
+    "fee": "/settings/fees",
+    "market": "/listings?warning=stale",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """A finding with its sentence, the path of the page that solves it, and the act that mends it, if there is one."""
+
+    finding: Finding
+    label: str
+    sentence: str
+    url: str
+    act: str | None
+    act_label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A page of open findings, how many there are of each kind, how many are put off, and the last look."""
+
+    lines: Sequence[FindingLine]
+    next: str | None
+    counts: dict[str, int]
+    put_off: int
+    last: Run | None
+
+    @property
+    def total(self) -> int:
+        """How many wait."""
+        return sum(self.counts.values())
+
+
+def is_waiting(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL whether a finding is open and not put off."""
+    return and_(Finding.solved_at.is_(None), or_(Finding.dismissed_until.is_(None), Finding.dismissed_until <= now))
+
+
+def overview(
+    session: Session,
+    now: datetime,
+    *,
+    kind: str | None = None,
+    put_off: bool = False,
+    after: str | None = None,
+    limit: int = PAGE,
+) -> Findings:
+    """Return a page of findings, the newest first; raises InvalidInput for a bad cursor."""
+    waiting = is_waiting(now)
+    is_put_off = and_(Finding.solved_at.is_(None), ~waiting)
+    counted = select(Finding.kind, waiting.label("waits"), func.count()).where(Finding.solved_at.is_(None))
+    counts: dict[str, int] = {}
+    left = 0
+    for name, waits, count in session.execute(counted.group_by(Finding.kind, waiting)):
+        if waits:
+            counts[name] = count
+        else:
+            left += count
+    query = select(Finding).where(is_put_off if put_off else waiting).order_by(Finding.id.desc()).limit(limit + 1)
+    if kind:
+        query = query.where(Finding.kind == kind)
+    if after:
+        if not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise InvalidInput("This page of the list is no longer there: start at the first one.", field="after")
+        query = query.where(Finding.id < int(after))
+    found = session.scalars(query).all()
+    return Findings(
+        lines=[line(each) for each in found[:limit]],
+        next=str(found[limit - 1].id) if len(found) > limit else None,
+        counts={name: counts[name] for name in FINDINGS if name in counts},
+        put_off=left,
+        last=next(iter(runs.latest(session, 1, "monitor")), None),
+    )
+
+
+def line(finding: Finding) -> FindingLine:
+    """Return a finding as it is shown."""
+    words = FINDINGS[finding.kind]
+    act = words.act if _can(finding, words.act) else None
+    return FindingLine(
+        finding=finding,
+        label=words.label,
+        sentence=say(finding.kind, finding.title, finding.figures),
+        url=PAGES[finding.subject_type].format(finding.subject_id),
+        act=act,
+        act_label=ACTS[act] if act else None,
+    )
+
+
+def _can(finding: Finding, act: str | None) -> bool:
+    return act != "delist" or finding.subject_type == "listing" or bool(finding.figures.get("listing_id"))
+
+
+def get(session: Session, finding_id: int) -> Finding:
+    """Return a finding; raises NotFound."""
+    finding = session.get(Finding, finding_id)
+    if finding is None:
+        raise NotFound("There is no such finding.")
+    return finding
+
+
+def put_off(session: Session, ids: Sequence[int], *, actor: str, now: datetime) -> int:
+    """Put findings off for a week; one that is solved and comes back before is shown again. Returns how many."""
+    found = session.scalars(select(Finding).where(Finding.id.in_(ids), Finding.solved_at.is_(None))).all()
+    for finding in found:
+        finding.dismissed_until, finding.dismissed_by = now + PUT_OFF_FOR, actor
+    if found:
+        session.add(AuditEntry(actor=actor, act="put findings off", after={"findings": [each.id for each in found]}))
+    session.flush()
+    return len(found)
+
+
+def mend(session: Session, finding_id: int, *, actor: str, now: datetime) -> Run | None:
+    """Do what a finding proposes; returns the run that carries it out, None when it is done already.
+
+    Raises Conflict when the finding is solved, or proposes nothing.
+    """
+    finding = get(session, finding_id)
+    act = line(finding).act
+    if finding.solved_at is not None:
+        raise Conflict("This is solved already.")
+    if act == "quotes":
+        return runs.start(session, "quotes", actor=actor)
+    if act == "reprice":
+        return runs.start(session, "reprice", actor=actor, params={"listing_ids": [finding.subject_id]})
+    if act == "delist":
+        listing_id = UUID(str(finding.figures.get("listing_id") or finding.subject_id))
+        return wishes.change_state(session, [listing_id], "delete", actor=actor, now=now).run
+    if act == "accept_fee":
+        _accept_fee(session, finding, actor=actor, now=now)
+        return None
+    raise Conflict("Nothing can be done about this by itself: open its page.")
+
+
+def _accept_fee(session: Session, finding: Finding, *, actor: str, now: datetime) -> None:
+    """Take what StockX took into the operator's figures of today; a rate of one's own ends the published level."""
+    product_type = finding.figures.get("product_type")
+    schedule = fees.book(session).schedule(product_type, now.date())
+    field = FEE_PARTS[finding.subject_id]
+    values: dict[str, Any] = {"valid_from": now.date().isoformat(), field: finding.figures["value"]}
+    if field != "shipping":
+        own = ("transaction_rate", "processing_rate", "minimum_fee", "shipping")
+        values = (
+            {"level": "0", "category": category_of(product_type)}
+            | {name: str(getattr(schedule, name)) for name in own}
+            | values
+        )
+    fees.enter(session, "figures", values, actor=actor, now=now)
+    finding.solved_at = now
+    session.flush()
