@@ -17,6 +17,7 @@ from soleflip.domain.money import ZERO
 from soleflip.domain.orders import STATUSES, Stage
 from soleflip.models import (
     Decision,
+    Finding,
     Item,
     ListingChange,
     MarketPrice,
@@ -25,6 +26,7 @@ from soleflip.models import (
     StockxOrder,
 )
 from soleflip.services import analytics, opportunities, runs
+from soleflip.services.findings import is_waiting
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.services.runs import Books
 from soleflip.services.stock import TO_BUY
@@ -65,13 +67,14 @@ class Needs:
     proposed_changes: int
     waiting_decisions: int
     failed_runs: int
+    findings: int
     open_opportunities: int
     has_offers: bool
     has_listings: bool
 
     def __bool__(self) -> bool:
         waiting = (self.to_ship, self.to_buy, self.orders_in_review, self.listings_in_review, self.doubtful_matches)
-        return any((*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs))
+        return any((*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs, self.findings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ def needs_query(session: Session, now: datetime) -> Select[Any]:
         _count(ListingChange, ListingChange.state == "proposed"),
         _count(Decision, Decision.state == "waiting"),
         _count(Run, *failed),
+        _count(Finding, is_waiting(now)),
         # Counted as the Opportunities page counts, so that the number leads to as many rows.
         opportunities.counted(session, OpportunityFilter(), now=now).scalar_subquery(),
         exists(select(MarketPrice.id)),

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from soleflip.api.contract import OPERATIONS
 from soleflip.api.document import document
-from soleflip.models import Alert, AlertChannel, AlertDelivery, Item, Run, StockxListing
+from soleflip.models import Alert, AlertChannel, AlertDelivery, Finding, Item, Run, StockxListing
 from soleflip.services import feeds
 from tests.api.conftest import Caller
 from tests.api.world import DEMO_FEED, World
@@ -159,6 +159,10 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "start_now", "", {"json": {"kind": "quotes"}}
     yield "stop_everything", "", {"json": {"reason": "a look"}}
     yield "resume_everything", "", {"json": {"go_on": True}}
+    yield "look_now", "", {}
+    yield "list_findings", "?kind=stale_quotes", {}
+    yield "put_findings_off", "", {"json": {"ids": [1]}}
+    yield "mend_finding", "1/mend", {}
     yield "list_alerts", "?unseen=true&kind=sale", {}
     yield "try_alert_again", "1/again", {}
     yield "mark_alerts_seen", "", {"json": {"ids": [1]}}
@@ -197,6 +201,9 @@ def full(app: Flask, world: World, database: Any) -> World:
         )
         alert = Alert(kind="sale", key="1-1", title="Sold", body="", raised_at=datetime.now(UTC))
         alert.deliveries.append(AlertDelivery(channel=channel, state="failed", error="Nobody answered."))
+        moment = datetime.now(UTC)
+        seen = {"first_seen": moment, "opened_at": moment, "last_seen": moment}
+        session.add(Finding(kind="stale_quotes", subject_type="market", subject_id="quotes", title="Quotes", **seen))
         session.add(alert)
         run = Run(kind="list", state="done", actor="test", params={}, counts={}, finished_at=datetime.now(UTC))
         session.add(run)

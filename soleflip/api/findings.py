@@ -1,0 +1,105 @@
+"""Findings of the monitor: listed, put off, mended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint
+from pydantic import Field
+
+from soleflip.api.contract import operation
+from soleflip.api.fields import Asked, Count, Moment, Page, Paged, RunShape, Shape, Started, seal, started, unseal
+from soleflip.api.unit import actor, now, session, start_run, wake_after_commit
+from soleflip.domain.findings import FINDINGS
+from soleflip.services import findings
+from soleflip.services.findings import FindingLine
+
+bp = Blueprint("findings", __name__, url_prefix="/automation")
+
+TAG = "Automation"
+
+
+class FindingShape(Shape):
+    """One finding; `url` is the path of the page that solves it, `act` what can be done by itself."""
+
+    id: int
+    kind: str
+    label: str
+    sentence: str
+    subject_type: str
+    subject_id: str
+    figures: dict[str, Any] = Field(description="What the sentence is made of; amounts as text.")
+    url: str
+    act: str | None
+    times: int
+    first_seen: Moment
+    opened_at: Moment
+    last_seen: Moment
+    dismissed_until: Moment | None
+
+    @classmethod
+    def of(cls, line: FindingLine) -> FindingShape:
+        """Write a finding."""
+        names = ("id", "kind", "subject_type", "subject_id", "figures", "times")
+        times = ("first_seen", "opened_at", "last_seen", "dismissed_until")
+        plain = {name: getattr(line.finding, name) for name in (*names, *times)}
+        return cls(label=line.label, sentence=line.sentence, url=line.url, act=line.act, **plain)
+
+
+class FindingPage(Page[FindingShape]):
+    """A page of findings that are still so, the newest first, with how many wait of each kind."""
+
+    counts: dict[str, int]
+    put_off: int
+
+
+class FindingQuery(Paged):
+    """Which findings are wanted: those that wait, or those that are put off."""
+
+    kind: Annotated[str, Field(pattern=f"^({'|'.join(FINDINGS)})$")] | None = None
+    put_off: bool = False
+
+
+class PutOffWanted(Asked):
+    """Which findings are put off for a week."""
+
+    ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=1000)
+
+
+class Mended(Shape):
+    """What came of an act: the run that carries it out, or nothing when it is done already."""
+
+    run: RunShape | None
+
+
+@bp.post("/monitor")
+@operation(TAG, "list", Started, status=202, acts=True)
+def look_now() -> Any:
+    """Look at everything live now, and keep what is found."""
+    return started(start_run("monitor"))
+
+
+@bp.get("/findings")
+@operation(TAG, "read", FindingPage)
+def list_findings(query: FindingQuery) -> FindingPage:
+    """List what the monitor found and is still so."""
+    view = findings.overview(
+        session(), now(), kind=query.kind, put_off=query.put_off, after=unseal(query.cursor), limit=query.limit
+    )
+    items = [FindingShape.of(line) for line in view.lines]
+    return FindingPage(items=items, next_cursor=seal(view.next), counts=view.counts, put_off=view.put_off)
+
+
+@bp.post("/findings/put-off")
+@operation(TAG, "list", Count, acts=True)
+def put_findings_off(json: PutOffWanted) -> Count:
+    """Put findings off for a week."""
+    return Count(changed=findings.put_off(session(), json.ids, actor=actor(), now=now()))
+
+
+@bp.post("/findings/<int(max=9223372036854775807):finding_id>/mend")
+@operation(TAG, "list", Mended, acts=True)
+def mend_finding(finding_id: int) -> Mended:
+    """Do what a finding proposes: reprice, delist, refresh quotes, or take a fee over."""
+    run = findings.mend(session(), finding_id, actor=actor(), now=now())
+    return Mended(run=RunShape.of(wake_after_commit(run)) if run is not None else None)
