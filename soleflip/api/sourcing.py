@@ -82,6 +82,7 @@ class SearchShape(Shape):
     id: int
     name: str
     query: str
+    alerts: bool = Field(description="Whether what passes it for the first time is told.")
 
 
 class SearchList(Shape):
@@ -95,6 +96,13 @@ class NewSearch(Asked):
 
     name: str = Field(min_length=1, max_length=80)
     query: str = Field(max_length=2000, examples=["min_profit=20&sort=-roi"])
+    alerts: bool = Field(default=False, description="Tell what passes it for the first time from now on.")
+
+
+class AlertsOfSearch(Asked):
+    """Whether what is new in a kept filter is told."""
+
+    on: bool
 
 
 @bp.get("/feeds")
@@ -157,7 +165,15 @@ def list_searches() -> SearchList:
 @operation(TAG, "list", SearchList, acts=True)
 def keep_search(json: NewSearch) -> SearchList:
     """Keep a filter under a name."""
-    searches.save(session(), json.name, json.query)
+    searches.save(session(), json.name, json.query, now=now(), has_alerts=json.alerts)
+    return _searches()
+
+
+@bp.post("/searches/<int(max=2147483647):search_id>/alerts")
+@operation(TAG, "list", SearchList, acts=True)
+def alert_search(search_id: int, json: AlertsOfSearch) -> SearchList:
+    """Begin or stop telling what is new in a kept filter."""
+    searches.set_alerts(session(), search_id, on=json.on, now=now())
     return _searches()
 
 

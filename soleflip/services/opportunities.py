@@ -24,11 +24,13 @@ from soleflip.models import (
     Opportunity,
     Product,
     Quote,
+    SavedSearch,
     Shop,
     Variant,
 )
 from soleflip.services import market, stock
 from soleflip.services.evaluation import terms_of
+from soleflip.services.listing_query import MOST_COUNTED
 from soleflip.services.opportunity_filter import OpportunityFilter as OpportunityFilter
 from soleflip.services.opportunity_filter import cursor_behind, narrow, ordered
 from soleflip.services.rates import rate
@@ -36,8 +38,6 @@ from soleflip.services.settings import Thresholds, load
 from soleflip.services.stock import Buying
 
 PAGE = 50
-MOST_COUNTED = 5000
-"""Counting stops here, so that it never reads through everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,36 @@ def by_product(session: Session, wanted: OpportunityFilter, *, now: datetime, li
     return _sums(session, wanted, now, Opportunity.title, Opportunity.product_id, limit)
 
 
-def choices(session: Session) -> dict[str, list[tuple[int, str]]]:
-    """Return shops and brands to filter by, in one statement."""
-    shops = select(literal("shop"), Shop.id, Shop.name)
-    brands = select(literal("brand"), Brand.id, Brand.name)
-    found: dict[str, list[tuple[int, str]]] = {"shop": [], "brand": []}
-    for kind, key, name in session.execute(shops.union_all(brands)):
-        found[kind].append((key, name))
-    return {kind: sorted(entries, key=lambda entry: entry[1].casefold()) for kind, entries in found.items()}
+def count(session: Session, wanted: OpportunityFilter, *, now: datetime) -> int:
+    """Count what a filter means, up to one more than MOST_COUNTED: counting never reads through everything."""
+    return session.scalar(counted(session, wanted, now=now, most=MOST_COUNTED + 1)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the page offers to choose from: shops and brands with their ids, and the saved searches, each by name."""
+
+    shops: list[tuple[int, str]]
+    brands: list[tuple[int, str]]
+    searches: list[SavedSearch]
+
+
+def choices(session: Session) -> Choices:
+    """Return shops, brands and saved searches, in one statement."""
+    nothing = (literal(""), literal(value=False))
+    shops = select(literal("shop"), Shop.id, Shop.name, *nothing)
+    brands = select(literal("brand"), Brand.id, Brand.name, *nothing)
+    saved = select(literal("search"), SavedSearch.id, SavedSearch.name, SavedSearch.query, SavedSearch.alerts)
+    found = Choices([], [], [])
+    for kind, key, name, query, alerts in session.execute(shops.union_all(brands, saved)):
+        if kind == "search":
+            found.searches.append(SavedSearch(id=key, name=name, query=query, alerts=alerts))
+        else:
+            (found.shops if kind == "shop" else found.brands).append((key, name))
+    for entries in (found.shops, found.brands):
+        entries.sort(key=lambda entry: entry[1].casefold())
+    found.searches.sort(key=lambda search: search.name.casefold())
+    return found
 
 
 def get(session: Session, opportunity_id: UUID) -> Opportunity:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soleflip.services import catalog, evaluation, market
+from soleflip.services import catalog, evaluation, market, searches
 from soleflip.services.runs import Work
 
 
@@ -19,9 +19,15 @@ def refresh_quotes(work: Work) -> str:
     return " ".join(said)
 
 
+def compute(work: Work) -> str:
+    """Compute what changed settings mean for the opportunities, without asking StockX (run kind `compute`)."""
+    return _recompute(work)
+
+
 def _recompute(work: Work) -> str:
     work.progress(message="Computing opportunities")
     with work.transaction() as session:
         count = evaluation.recompute(session, work.clock())
+        new = searches.tell_new(session, work.clock())
     work.progress(computed=count)
-    return f"{count} opportunities computed."
+    return f"{count} opportunities computed." + (f" {new} new in saved searches." if new else "")

@@ -43,6 +43,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("order_sync", "Sync orders: new sales, shipments and payouts", 600, 15),
     Entry("listing_sync", "Compare our listings with StockX", 1800, 120),
     Entry("quotes", "Refresh quotes that have grown old", 1800, 60),
+    Entry("searches", "Tell what is new in saved searches", 600, 60),
     Entry("thin_quotes", "Thin out old quotes", 86_400, 3600),
     Entry("reprice", "Reprice live listings", 3600, 90),
     Entry("automate", "Automation: let the rules decide, and carry out what is approved", 300, 30),

@@ -86,6 +86,8 @@ RUN_NAMES = {
     "feed_fetch": "Fetching feeds",
     "catalog_lookup": "Catalog look-up",
     "detect": "Finding opportunities",
+    "compute": "Computing opportunities",
+    "searches": "Saved filters",
     "quotes": "Quotes",
     "list": "Listing",
     "change": "Price and state changes",

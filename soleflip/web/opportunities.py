@@ -28,11 +28,18 @@ def index() -> Response:
     view: dict[str, Any] = {
         "found": opportunities.search(g.session, wanted, now=now()),
         "choices": opportunities.choices(g.session),
-        "saved": searches.everything(g.session),
         "states": STATES,
         "matches": MATCHES,
     }
     return page("opportunities/page.html", "opportunities/_table.html", **view)
+
+
+@bp.get("/count")
+def count() -> Response:
+    """Count what the filter means: apart from the page, which does not wait for it."""
+    wanted = OpportunityFilter.from_args(request.args)
+    found = opportunities.count(g.session, wanted, now=now())
+    return page("opportunities/count.html", "opportunities/_count.html", count=found)
 
 
 @bp.get("/by-shop")
@@ -107,8 +114,24 @@ def save_search() -> Response:
     # The address may have moved on since the form was rendered; the browser says where it stands now.
     stands = urlsplit(request.referrer or "")
     query = stands.query if stands.path == url_for("opportunities.index") else request.form.get("query", "")
-    kept = searches.save(g.session, request.form.get("name", ""), query)
+    has_alerts = request.form.get("alerts") == "1"
+    kept = searches.save(g.session, request.form.get("name", ""), query, now=now(), has_alerts=has_alerts)
     return go(f"{url_for('opportunities.index')}?{kept}")
+
+
+@bp.get("/searches/<int:search_id>")
+def open_search(search_id: int) -> Response:
+    """Open a saved filter, wherever it leads by now."""
+    return go(f"{url_for('opportunities.index')}?{searches.get(g.session, search_id).query}")
+
+
+@bp.post("/searches/<int:search_id>/alerts")
+def set_alerts(search_id: int) -> Response:
+    """Begin or stop telling what is new in a saved filter."""
+    is_on = request.form.get("on") == "1"
+    searches.set_alerts(g.session, search_id, on=is_on, now=now())
+    flash("You hear of every new pair once." if is_on else "No more alerts of this filter.", "info")
+    return go(_back())
 
 
 @bp.post("/searches/<int:search_id>/forget")

@@ -67,6 +67,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     )
     yield "keep_search", "", {"json": {"name": "Good ones", "query": "min_profit=20"}}
     yield "list_searches", "", {}
+    yield "alert_search", "1/alerts", {"json": {"on": True}}
     yield "forget_search", "1", {}
     yield "import_feed", "", form(DEMO_FEED.read_bytes(), "demo.csv.gz")
     yield "list_imports", "", {}
