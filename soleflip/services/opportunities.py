@@ -138,8 +138,8 @@ def count(session: Session, wanted: OpportunityFilter, *, now: datetime) -> int:
 class Choices:
     """What the page offers to choose from: shops and brands with their ids, and the saved searches, each by name."""
 
-    shops: list[tuple[int, str]]
-    brands: list[tuple[int, str]]
+    shop: list[tuple[int, str]]
+    brand: list[tuple[int, str]]
     searches: list[SavedSearch]
 
 
@@ -154,8 +154,8 @@ def choices(session: Session) -> Choices:
         if kind == "search":
             found.searches.append(SavedSearch(id=key, name=name, query=query, alerts=alerts))
         else:
-            (found.shops if kind == "shop" else found.brands).append((key, name))
-    for entries in (found.shops, found.brands):
+            (found.shop if kind == "shop" else found.brand).append((key, name))
+    for entries in (found.shop, found.brand):
         entries.sort(key=lambda entry: entry[1].casefold())
     found.searches.sort(key=lambda search: search.name.casefold())
     return found

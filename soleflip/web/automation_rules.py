@@ -159,9 +159,9 @@ def _form(rule: Rule | None, typed: Typed, *, error: InvalidInput | None = None,
     return page("automation/rule.html", "automation/_rule.html", status=422 if error else 200, **view)
 
 
-def _sentence(rule: Rule, names: dict[str, list[tuple[int, str]]]) -> str:
+def _sentence(rule: Rule, names: opportunities.Choices) -> str:
     read = automation_rules.read(rule)
-    shops, brands = dict(names["shop"]), dict(names["brand"])
+    shops, brands = dict(names.shop), dict(names.brand)
     shop = shops.get(getattr(read.conditions, "shop", None) or 0)
     brand = brands.get(read.conditions.brand or 0)
     return sentence(read, runtime().books.currency, shop=shop, brand=brand)
