@@ -26,6 +26,7 @@ from soleflip.api import (
     selling,
     settings,
     sourcing,
+    timetable,
 )
 from soleflip.api.contract import JSON
 from soleflip.domain.errors import SoleFlipError
@@ -46,6 +47,7 @@ ROOMS = (
     findings,
     alerts,
     automation_rules,
+    timetable,
     fees,
     settings,
 )

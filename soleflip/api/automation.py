@@ -9,10 +9,24 @@ from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, Moment, Page, Paged, RunShape, Shape, Started, seal, started, unseal
-from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
-from soleflip.services import automation_overview, listing_runs, runs, stop, wishes
-from soleflip.services.timetable import TIMETABLE
+from soleflip.api.fields import (
+    Amount,
+    Asked,
+    Count,
+    Ids,
+    Moment,
+    Page,
+    Paged,
+    RunShape,
+    Shape,
+    Started,
+    seal,
+    started,
+    unseal,
+)
+from soleflip.api.timetable import TimetableShape
+from soleflip.api.unit import actor, now, runtime, session, wake_after_commit
+from soleflip.services import automation_overview, failures, listing_runs, resumption, runs, stop, wishes
 from soleflip.stockx import BudgetUnreachable
 
 bp = Blueprint("automation", __name__, url_prefix="/automation")
@@ -25,6 +39,7 @@ class RunQuery(Paged):
 
     kind: str | None = Field(default=None, max_length=30)
     state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None
+    unseen: bool = Field(default=False, description="Failed ones only that nobody has marked as seen.")
 
 
 class RunPage(Page[RunShape]):
@@ -64,17 +79,6 @@ class RunDetail(RunShape):
     can_undo: bool
 
 
-class TimetableShape(Shape):
-    """What runs by itself: how often, and when it ran and runs; times are real ones."""
-
-    kind: str
-    label: str
-    every_seconds: int
-    is_open: bool
-    last_run: RunShape | None
-    due_at: Moment | None
-
-
 class SwitchShape(Shape):
     """The stop switch."""
 
@@ -82,6 +86,29 @@ class SwitchShape(Shape):
     actor: str | None
     reason: str | None
     at: Moment | None
+
+
+class WaitingShape(Shape):
+    """What waits of one kind: `amount` is the sum of its asks in `currency`, `largest_fall` in percent."""
+
+    kind: str
+    goes_by_itself: bool = Field(description="False: it goes only if the runs that stood still go on.")
+    currency: str
+    count: int
+    amount: Amount | None
+    oldest: Moment
+    largest_fall: Amount | None
+    requests: int
+
+
+class OutlookShape(Shape):
+    """What resuming would let out."""
+
+    switch: SwitchShape
+    waiting: list[WaitingShape]
+    halted: list[RunShape] = Field(description="Runs that failed with something left to send.")
+    requests: int
+    minutes: Amount = Field(description="How long the requests take at the allowed rate.")
 
 
 class BudgetShape(Shape):
@@ -102,10 +129,10 @@ class MonitorShape(Shape):
     budget: BudgetShape | None = Field(description="Missing while the queue server is away.")
 
 
-class StartWanted(Asked):
-    """A line of the timetable to start now."""
+class SeenWanted(Asked):
+    """Failed runs that were seen; without ids all of them."""
 
-    kind: str = Field(pattern=f"^({'|'.join(entry.kind for entry in TIMETABLE)})$")
+    run_ids: Ids | None = None
 
 
 class StopWanted(Asked):
@@ -125,7 +152,12 @@ class ResumeWanted(Asked):
 def list_runs(query: RunQuery) -> RunPage:
     """List the runs, newest first."""
     found, cursor = runs.history(
-        session(), kind=query.kind, state=query.state, after=unseal(query.cursor), limit=query.limit
+        session(),
+        kind=query.kind,
+        state=query.state,
+        unseen=query.unseen,
+        after=unseal(query.cursor),
+        limit=query.limit,
     )
     return RunPage(items=[RunShape.of(run) for run in found], next_cursor=seal(cursor))
 
@@ -135,6 +167,13 @@ def list_runs(query: RunQuery) -> RunPage:
 def show_run(run_id: UUID) -> RunDetail:
     """Show a run: its progress, its log, and what became of each listing."""
     return _detail(run_id)
+
+
+@bp.post("/runs/seen")
+@operation(TAG, "list", Count, acts=True)
+def see_failures(json: SeenWanted) -> Count:
+    """Take failed runs off the list of what needs the operator."""
+    return Count(changed=failures.mark_seen(session(), json.run_ids, actor=actor()))
 
 
 @bp.post("/runs/<uuid:run_id>/cancel")
@@ -174,31 +213,15 @@ def undo_run(run_id: UUID) -> Any:
 @operation(TAG, "read", MonitorShape)
 def monitor() -> MonitorShape:
     """Show how the machinery stands: the switch, what waits, what runs by itself, and the request budget."""
-    view = automation_overview.view(session(), sandbox=runtime().settings.sandbox)
+    settings = runtime().settings
+    view = automation_overview.view(session(), sandbox=settings.sandbox, rate=settings.stockx_rate)
     return MonitorShape(
         switch=_switch(),
-        waiting=view.waiting,
-        halted=[RunShape.of(run) for run in view.halted],
-        timetable=[
-            TimetableShape(
-                kind=line.entry.kind,
-                label=line.entry.label,
-                every_seconds=int(line.every.total_seconds()),
-                is_open=line.is_open,
-                last_run=RunShape.of(line.last) if line.last else None,
-                due_at=line.due_at,
-            )
-            for line in view.lines
-        ],
+        waiting=view.outlook.count,
+        halted=[RunShape.of(run) for run in view.outlook.halted],
+        timetable=[TimetableShape.of(line) for line in view.lines],
         budget=_budget(),
     )
-
-
-@bp.post("/start")
-@operation(TAG, "list", Started, status=202, acts=True)
-def start_now(json: StartWanted) -> Any:
-    """Start one line of the timetable now."""
-    return started(start_run(json.kind))
 
 
 @bp.post("/stop")
@@ -209,11 +232,25 @@ def stop_everything(json: StopWanted) -> SwitchShape:
     return _switch()
 
 
+@bp.get("/resume")
+@operation(TAG, "read", OutlookShape)
+def preview_resume() -> OutlookShape:
+    """Show what letting writes go on would mean, before it does."""
+    found = resumption.outlook(session(), rate=runtime().settings.stockx_rate)
+    return OutlookShape(
+        switch=_switch(),
+        waiting=[WaitingShape.model_validate(each) for each in found.waiting],
+        halted=[RunShape.of(run) for run in found.halted],
+        requests=found.requests,
+        minutes=found.minutes,
+    )
+
+
 @bp.post("/resume")
 @operation(TAG, "admin", SwitchShape, acts=True)
 def resume_everything(json: ResumeWanted) -> SwitchShape:
     """Let writes to StockX go on, with the runs that stood still if wanted."""
-    for run in automation_overview.resume(session(), go_on=json.go_on, actor=actor(), now=now()):
+    for run in resumption.resume(session(), go_on=json.go_on, actor=actor(), now=now()):
         wake_after_commit(run)
     return _switch()
 

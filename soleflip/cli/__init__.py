@@ -17,7 +17,7 @@ from soleflip.cli import keeping
 from soleflip.cli.parts import EXISTING, database, plainly, runtime
 from soleflip.config import PROJECT
 from soleflip.runtime import system_clock
-from soleflip.services import accounts, costs, feeds, replay, reports, sales_files
+from soleflip.services import accounts, costs, feeds, replay, reports, resumption, sales_files
 from soleflip.services import stop as switch
 
 operator = AppGroup("operator", help="Accounts.")
@@ -220,7 +220,12 @@ def stop(reason: str) -> None:
 @with_appcontext
 @plainly
 def resume() -> None:
-    """Let writes to StockX go on."""
-    with database(), runtime().transaction() as session:
-        switch.resume(session, actor="command line", now=runtime().clock())
+    """Let writes to StockX go on, and say what waits."""
+    parts = runtime()
+    with database(), parts.transaction() as session:
+        found = resumption.outlook(session, rate=parts.settings.stockx_rate)
+        resumption.resume(session, go_on=False, actor="command line", now=parts.clock())
+    for row in found.waiting:
+        how = "goes out by itself" if row.goes_by_itself else "waits for its run to go on"
+        click.echo(f"{row.count} {row.words}: {how}.")
     click.echo("Writes to StockX go on.")

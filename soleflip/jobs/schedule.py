@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from soleflip.db import db
+from soleflip.domain.errors import RetryLater
 from soleflip.jobs import tasks
 from soleflip.runtime import Runtime
 
@@ -22,7 +23,7 @@ SCHEDULER_LOCK = 7420018
 LOOK_EVERY = 5
 """Seconds between two looks at the timetable and at the runs."""
 
-DUTIES = (tasks.end_overdue, tasks.wake_abandoned, tasks.start_due)
+DUTIES = (tasks.look_for_halts, tasks.end_overdue, tasks.wake_abandoned, tasks.start_due)
 """What is done at every look: what ended is not woken, and what is woken is not started again."""
 
 
@@ -87,5 +88,5 @@ def look() -> None:
     for duty in DUTIES:
         try:
             duty()
-        except (OperationalError, RedisError) as error:
+        except (OperationalError, RedisError, RetryLater) as error:
             log.warning("a duty of the scheduler was not done", duty=duty.__name__, error=str(error))

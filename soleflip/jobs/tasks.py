@@ -30,6 +30,7 @@ from soleflip.services import (
     failures,
     feed_sources,
     feeds,
+    halts,
     listing_sync,
     market_memory,
     monitor,
@@ -210,6 +211,14 @@ def wake_abandoned() -> int:
     for run_id in found:
         runtime.queue.wake(run_id)
     return len(found)
+
+
+def look_for_halts() -> str | None:
+    """Stop every write when the books ask for it; returns why."""
+    runtime: Runtime = current_app.extensions["soleflip"]
+    limited = runtime.stockx.budget.state().limited_today
+    with runtime.transaction() as session:
+        return halts.look(session, now=runtime.clock(), limited=limited, books=runtime.books)
 
 
 def end_overdue() -> int:

@@ -17,13 +17,22 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, RunLine, StockxBatch, StockxListing
-from soleflip.services import listings, pricing_rules, settings, stop
+from soleflip.services import halts, listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Cancelled, Work
 from soleflip.services.settings import PricingSettings
 from soleflip.services.submission import poll
-from soleflip.stockx import Ambiguous, BatchItem, BatchStatus, Lane, StockXNotFound, StockXRefused, UpdateItem
+from soleflip.stockx import (
+    Ambiguous,
+    BatchItem,
+    BatchStatus,
+    Lane,
+    StockXNotFound,
+    StockXRefused,
+    StockXUnavailable,
+    UpdateItem,
+)
 
 BATCH = 100
 GONE = frozenset({"DELETED", "CANCELED"})
@@ -36,7 +45,7 @@ def carry_out(work: Work) -> str:
         work.progress()
         for is_delete in (True, False):
             size = BATCH
-            while claim := _claim(work, is_delete, size):
+            while claim := _next(work, is_delete, size):
                 size = _send(work, claim)
                 report(work)
     except Cancelled:
@@ -53,6 +62,12 @@ class Claim:
     deletes: tuple[str, ...]
     updates: tuple[UpdateItem, ...]
     lane: Lane
+
+
+def _next(work: Work, is_delete: bool, size: int) -> Claim | None:
+    """Claim the next batch, unless something about it halts every write."""
+    halts.before_batch(work)
+    return _claim(work, is_delete, size)
 
 
 def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
@@ -132,9 +147,12 @@ def _send(work: Work, claim: Claim) -> int:
     except StockXRefused as error:
         return _halve(work, claim.batch_id, str(error))
     except Ambiguous:
+        _note_trouble(work, claim.batch_id, "lost")
         _settle_lost(work, claim.batch_id)
         return BATCH
-    except (RetryLater, Refused):
+    except (RetryLater, Refused) as error:
+        if isinstance(error, StockXUnavailable):
+            _note_trouble(work, claim.batch_id, "away")
         _back_to_waiting(work, claim.batch_id)
         raise
     _record_answer(work, claim.batch_id, answer)
@@ -146,6 +164,12 @@ def _record_answer(work: Work, batch_id: UUID, answer: BatchStatus) -> None:
     with work.transaction() as session:
         batch = session.get_one(StockxBatch, batch_id)
         batch.stockx_batch_id, batch.state, batch.answered_at = answer.batch_id, "sent", work.clock()
+
+
+def _note_trouble(work: Work, batch_id: UUID, trouble: str) -> None:
+    """Keep that a call brought nothing, for what halts on too many of them."""
+    with work.transaction() as session:
+        session.get_one(StockxBatch, batch_id).trouble = trouble
 
 
 def _halve(work: Work, batch_id: UUID, why: str) -> int:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Select, case, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from soleflip.db import together
 from soleflip.domain.analytics import Figures, Period
@@ -34,8 +34,6 @@ from soleflip.services.stock import TO_BUY
 CHART_DAYS = 30
 TO_SHIP = tuple(name for name, status in STATUSES.items() if status.stage is Stage.SHIP and not status.hold)
 NEAR_LOWEST = Decimal("1.05")
-# What a failed run may still be worth telling.
-FAILED_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +158,8 @@ def overview(session: Session, books: Books, now: datetime) -> Overview:
 def needs_query(session: Session, now: datetime) -> Select[Any]:
     """Select one row of the counts of what waits for the operator, as Needs takes them."""
     to_ship = (StockxOrder.order_status == "pending", StockxOrder.stockx_status.in_(TO_SHIP))
-    later = aliased(Run)
-    mended = exists().where(later.kind == Run.kind, later.state == "done", later.created_at > Run.created_at)
     doubtful = (MarketPrice.match_state == "doubtful", MarketPrice.gone_at.is_(None))
-    failed = (Run.state == "failed", Run.created_at > func.now() - FAILED_WITHIN, ~mended)
+    failed = (Run.state == "failed", Run.seen_at.is_(None))
     return select(
         _count(StockxOrder, *to_ship),
         _count(StockxOrder, *to_ship, StockxOrder.ship_by < now),

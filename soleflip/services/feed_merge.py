@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from soleflip.domain.halts import Fall, HaltSettings
 from soleflip.feeds import OFFER_COLUMNS
+from soleflip.services import halts, settings
 
 COPY = f"COPY feed_stage (line, {', '.join(OFFER_COLUMNS)}, content_hash) FROM STDIN"
 ANALYZE = "ANALYZE feed_stage (shop, external_id)"
@@ -42,16 +44,21 @@ _SHOPS = """
 INSERT INTO integration.shops (name)
 SELECT DISTINCT shop FROM feed_stage ORDER BY shop ON CONFLICT (name) DO NOTHING
 """
-# How many rows there are, of which shops, how many of the shops' offers there were, and how many stand in the file.
-_BEFORE = """
+# How many rows there are, of which shops, how many of the shops' offers there were, and how many stand in the file;
+# of those that can be compared, how many fall far, and by what at most.
+_COMPARED = "known.gone_at IS NULL AND known.currency = stage.currency AND known.price > 0"
+_BEFORE = f"""
 SELECT count(*) AS rows, array_agg(DISTINCT shops.id) AS shops,
     count(known.id) AS known, count(known.id) FILTER (WHERE known.gone_at IS NULL) AS still_there,
+    count(*) FILTER (WHERE {_COMPARED}) AS compared,
+    count(*) FILTER (WHERE {_COMPARED} AND stage.price < known.price * (100 - :percent) / 100) AS fallen,
+    COALESCE(max((known.price - stage.price) / known.price * 100) FILTER (WHERE {_COMPARED}), 0) AS fall,
     (SELECT count(*) FROM integration.market_prices AS offers JOIN integration.shops ON shops.id = offers.shop_id
      WHERE offers.gone_at IS NULL AND shops.name IN (SELECT shop FROM feed_stage)) AS live
 FROM feed_stage AS stage
 JOIN integration.shops ON shops.name = stage.shop
 LEFT JOIN integration.market_prices AS known ON known.shop_id = shops.id AND known.external_id = stage.external_id
-"""
+"""  # noqa: S608 - made of constants
 _KNOWN = """
 FROM feed_stage AS stage
 JOIN integration.shops ON shops.name = stage.shop
@@ -132,8 +139,9 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
     """Write the staged rows as offers.
 
     1. Of rows with the same product number the first counts.
-    2. Earlier prices go into the history, new and changed offers are written, the same ones are not touched.
-    3. With a complete feed the shops' other offers are marked gone, and the shops as seen; but when nearly all of
+    2. When too many prices fall too far, every write to StockX is halted, before anything is made of them.
+    3. Earlier prices go into the history, new and changed offers are written, the same ones are not touched.
+    4. With a complete feed the shops' other offers are marked gone, and the shops as seen; but when nearly all of
        many offers are missing, the file is a part of the feed rather than a shop that sold out.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MERGE_LOCK})
@@ -141,7 +149,9 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
     if session.scalar(text(_HAS_DOUBLES)):
         doubles = session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
     session.execute(text(_SHOPS))
-    before = session.execute(text(_BEFORE)).one()
+    limits = settings.load(session, HaltSettings)
+    before = session.execute(text(_BEFORE), {"percent": limits.fall_percent}).one()
+    halts.before_offers(session, Fall(before.compared, before.fallen, before.fall), limits, now)
     values: dict[str, Any] = {"now": now, "import_id": import_id, "shops": before.shops or []}
     imported = updated = gone = spared = 0
     if before.known:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.backups import KeepingPlan
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.halts import HaltSettings
 from soleflip.domain.pricing import GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
 
@@ -135,6 +136,7 @@ GROUPS: dict[str, type[Any]] = {
     "alerts": AlertSettings,
     "monitor": MonitorSettings,
     "sessions": SessionSettings,
+    "halts": HaltSettings,
 }
 _KEPT = "settings"
 Shape = TypeVar("Shape")
@@ -149,6 +151,7 @@ Group = TypeVar(
     AlertSettings,
     SessionSettings,
     MonitorSettings,
+    HaltSettings,
 )
 
 

@@ -22,11 +22,11 @@ from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.errors import InvalidInput, Refused, RetryLater
 from soleflip.models import StockxBatch, StockxListing
-from soleflip.services import listings, pricing_rules, stop
+from soleflip.services import halts, listings, pricing_rules, stop
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.reconciliation import Unsettled, reconcile
 from soleflip.services.runs import Cancelled, Work
-from soleflip.stockx import Ambiguous, BatchStatus, CreateBatchItem, CreateItem, Lane, StockXRefused
+from soleflip.stockx import Ambiguous, BatchStatus, CreateBatchItem, CreateItem, Lane, StockXRefused, StockXUnavailable
 
 BATCH = 100
 POLL_PAUSES = (2, 3, 5, 8, 10, 15, 20, 30, 30, 60, 60, 60, 60)
@@ -47,7 +47,7 @@ def submit(work: Work) -> str:
     size = BATCH
     try:
         work.progress()
-        while claim := _claim(work, size):
+        while claim := _next(work, size):
             size = _send(work, claim, size)
             _report(work)
     except Cancelled:
@@ -94,6 +94,12 @@ def settle(work: Work, batch_id: UUID) -> None:
         stockx_id = reconcile(work, batch_id)
     if stockx_id is not None:
         _follow(work, batch_id, stockx_id)
+
+
+def _next(work: Work, size: int) -> Claim | None:
+    """Claim the next batch, unless something about it halts every write."""
+    halts.before_batch(work)
+    return _claim(work, size)
 
 
 def _claim(work: Work, size: int) -> Claim | None:
@@ -164,12 +170,14 @@ def _send(work: Work, claim: Claim, size: int) -> int:
         return max(len(claim.items) // 2, 1)
     except Ambiguous:
         with work.transaction() as session:
-            session.get_one(StockxBatch, claim.batch_id).state = "lost"
+            batch = session.get_one(StockxBatch, claim.batch_id)
+            batch.state = batch.trouble = "lost"
         raise Unsettled(
             "An answer of StockX was lost; looking for what it made before anything is sent again."
         ) from None
     except (RetryLater, Refused) as error:
-        _give_back(work, claim, "pending", str(error))
+        trouble = "away" if isinstance(error, StockXUnavailable) else None
+        _give_back(work, claim, "pending", str(error), trouble=trouble)
         raise
     _record_answer(work, claim.batch_id, answer)
     _follow(work, claim.batch_id, answer.batch_id)
@@ -182,14 +190,15 @@ def _record_answer(work: Work, batch_id: UUID, answer: BatchStatus) -> None:
         batch.stockx_batch_id, batch.state, batch.answered_at = answer.batch_id, "sent", work.clock()
 
 
-def _give_back(work: Work, claim: Claim, to_state: str, why: str) -> None:
+def _give_back(work: Work, claim: Claim, to_state: str, why: str, *, trouble: str | None = None) -> None:
     """Undo a claim of which StockX certainly knows nothing."""
     with work.transaction() as session:
         for row in _of_batch(session, claim.batch_id):
             row.batch_id = None
             row.error = why if to_state == "failed" else None
             listings.move(session, row, to_state, cause=why, actor=work.actor, now=work.clock())
-        session.get_one(StockxBatch, claim.batch_id).state = "done"
+        batch = session.get_one(StockxBatch, claim.batch_id)
+        batch.state, batch.trouble = "done", trouble
 
 
 def _of_batch(session: Session, batch_id: UUID) -> Sequence[StockxListing]:

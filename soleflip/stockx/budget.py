@@ -59,6 +59,7 @@ class BudgetState:
     by_lane: Mapping[Lane, int]
     blocked_until: datetime | None
     items_today: int = 0
+    limited_today: int = 0
     waiting: Mapping[Lane, int] = field(default_factory=dict)
 
 
@@ -181,6 +182,13 @@ class Budget:
             )
         return datetime.fromtimestamp(float(reply), UTC)
 
+    def note_limited(self) -> None:
+        """Count an answer 429 in the day of the budget's clock; without Redis it stays uncounted."""
+        try:
+            self.redis.hincrby(self._day_key(self.clock()), "limited", 1)
+        except redis.RedisError:
+            return
+
     def state(self) -> BudgetState:
         """Read what is used, left and blocked, by one round trip; raises BudgetUnreachable without Redis."""
         now = self.clock()
@@ -199,6 +207,7 @@ class Budget:
             by_lane={lane: counts.get(lane.value, 0) for lane in Lane},
             blocked_until=until if until and now < until <= now + LONGEST_BLOCK else None,
             items_today=counts.get("items", 0),
+            limited_today=counts.get("limited", 0),
             waiting={lane: ranks.count(RANK[lane]) for lane in Lane},
         )
 

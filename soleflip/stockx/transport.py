@@ -194,6 +194,7 @@ class Transport:
             return None
         until = retry_after(response, self._clock(), self._budget.speed)
         if status == 429:
+            self._budget.note_limited()
             until = self._budget.penalise(until)
             return RateLimited(f"StockX limits our requests until {until:%Y-%m-%d %H:%M:%S} UTC.", until=until)
         if until is not None:

@@ -29,6 +29,7 @@ STATES: dict[str, tuple[str, str]] = {
     "running": ("Running", "blue"),
     "done": ("Done", "green"),
     "failed": ("Failed", "red"),
+    "unseen": ("Failed, not seen yet", "red"),
     "cancelled": ("Cancelled", "secondary"),
     "refused": ("Refused", "orange"),
     "skipped": ("Skipped", "secondary"),

@@ -7,19 +7,24 @@ from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 
-from soleflip.services import runs
+from soleflip.services import failures, runs
 from soleflip.web.htmx import go, page, trigger
+from soleflip.web.unit import actor
 
 bp = Blueprint("runs", __name__, url_prefix="/runs")
 
-STATES = ("queued", "running", "done", "failed", "cancelled")
+UNSEEN = "unseen"
+STATES = ("queued", "running", "done", "failed", "cancelled", UNSEEN)
 
 
 @bp.get("")
 def index() -> Response:
     """List the runs, newest first."""
     kind, state = request.args.get("kind") or None, request.args.get("state") or None
-    found, cursor = runs.history(g.session, kind=kind, state=state, after=request.args.get("after"))
+    unseen = state == UNSEEN
+    found, cursor = runs.history(
+        g.session, kind=kind, state=None if unseen else state, unseen=unseen, after=request.args.get("after")
+    )
     view: dict[str, Any] = {"runs": found, "cursor": cursor, "kinds": runs.kinds(g.session), "states": STATES}
     return page("runs/page.html", "runs/_table.html", kind=kind, state=state, **view)
 
@@ -37,6 +42,22 @@ def progress(run_id: UUID) -> Response:
     run = runs.get(g.session, run_id)
     response = page("runs/show.html", "runs/_progress.html", run=run, lines=())
     return response if run.state in runs.OPEN_STATES else trigger(response, "run-over")
+
+
+@bp.post("/seen")
+def all_seen() -> Response:
+    """Take every failed run off the list of what needs the operator."""
+    count = failures.mark_seen(g.session, None, actor=actor())
+    flash(f"{count} failed {'run' if count == 1 else 'runs'} seen.", "success")
+    return go(url_for("runs.index"))
+
+
+@bp.post("/<uuid:run_id>/seen")
+def seen(run_id: UUID) -> Response:
+    """Take one failed run off the list of what needs the operator."""
+    failures.mark_seen(g.session, [run_id], actor=actor())
+    flash("Seen.", "success")
+    return go(url_for("runs.show", run_id=run_id))
 
 
 @bp.post("/<uuid:run_id>/cancel")

@@ -36,6 +36,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "sessions": ("Sessions", "How long a browser stays signed in. New limits hold from the next sign-in."),
     "backups": ("Backups", "The newest of each of the last days, weeks and months is kept."),
     "automation": ("Automation", "What all rules together may do; each rule has limits of its own beside these."),
+    "halts": ("Automatic halts", "What stops every write to StockX by itself, until you resume. 0 asks nothing."),
 }
 
 TEXTS: dict[str, dict[str, Text]] = {
@@ -134,5 +135,14 @@ TEXTS: dict[str, dict[str, Text]] = {
         ),
         "expires_after_days": Text("Asks end after", "Live asks are renewed before.", "days"),
         "repricing": Text("Repricing on the timetable", "Buttons do what they say.", choices=REPRICING),
+    },
+    "halts": {
+        "error_share": Text("Failed writes", "Their share of the last ones at which all halts.", "%"),
+        "error_count": Text("Writes looked at", "So many of the last ones; fewer say nothing."),
+        "fall_percent": Text("A price falls too far", "Asks of a run, or offers of a feed, that fall by more.", "%"),
+        "fall_share": Text("Prices that fall too far", "Their share of a run or feed at which all halts.", "%"),
+        "fall_rows": Text("Prices looked at", "A run or feed with fewer halts nothing."),
+        "stale_hours": Text("No StockX price is younger", "And looking at the market fails or stands still.", "hours"),
+        "limited_count": Text("Requests that came too fast", "So many refusals (429) of a day halt all."),
     },
 }

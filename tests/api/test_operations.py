@@ -152,11 +152,16 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "process", "", {}
     yield "list_runs", "?state=failed", {}
     yield "show_run", world.run_id[1], {}
+    yield "see_failures", "", {"json": {}}
     yield "retry_run", f"{world.run_id[0]}/retry", {}
     yield "go_on_with_run", f"{world.run_id[0]}/go-on", {}
     yield "cancel_run", f"{world.run_id[0]}/cancel", {}
     yield "undo_run", f"{world.run_id[3]}/undo", {}
     yield "monitor", "", {}
+    yield "show_timetable", "", {}
+    yield "change_timetable", "quotes", {"json": {"every_seconds": 900, "is_enabled": True}}
+    yield "reset_timetable", "quotes", {}
+    yield "preview_resume", "", {}
     yield "start_now", "", {"json": {"kind": "quotes"}}
     yield "stop_everything", "", {"json": {"reason": "a look"}}
     yield "resume_everything", "", {"json": {"go_on": True}}

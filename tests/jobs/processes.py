@@ -33,7 +33,7 @@ def process(selling: Selling, *command: str) -> Iterator[subprocess.Popen[bytes]
             end(started)
 
 
-def wait_until(fact: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(fact: Callable[[], object], seconds: float = 400) -> None:
     """Wait until something is so; fail when it never is."""
     deadline = time.monotonic() + seconds
     while not fact():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from soleflip.models import ListingChange, Run, StopSwitch
+from soleflip.models import AuditEntry, ListingChange, Run, StopSwitch, TimetableSetting
 from tests.web.conftest import post
 from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_variant
 
@@ -39,7 +39,11 @@ def test_resuming_lets_halted_runs_go_on_when_asked(browser, book):
         session.add(ListingChange(listing_id=listing.id, run_id=run.id, kind="deactivate", state="waiting", inputs={}))
         key = run.id
     post(browser, "/automation/stop", reason="look")
-    assert "These runs stood still half-way" in browser.get("/automation").text
+    assert "1 run stood still half-way" in browser.get("/automation").text
+    preview = browser.get("/automation/resume").text
+    assert "These runs stood still half-way" in preview
+    assert "sks to pause" in preview
+    assert "only if their runs go on" in preview
     post(browser, "/automation/resume")
     with book() as session:
         assert session.get_one(Run, key).state == "failed"
@@ -55,7 +59,41 @@ def test_a_line_of_the_timetable_starts_now(browser, book):
     assert answer.status_code == 303
     with book() as session:
         assert session.scalars(select(Run.kind)).all() == ["listing_sync"]
-    assert post(browser, "/automation/run", kind="list").status_code == 422
+    assert post(browser, "/automation/run", kind="listing_sync").status_code == 409, "a line runs once at a time"
+    assert post(browser, "/automation/run", kind="list").status_code == 404
+
+
+def test_a_line_of_the_timetable_is_changed_and_as_shipped_again(browser, book):
+    form = {"every": "20", "every_unit": "minutes", "time_limit": "2", "time_limit_unit": "hours"}
+    assert post(browser, "/automation/timetable/quotes", **form).status_code == 303
+    with book() as session:
+        stored = session.get_one(TimetableSetting, "quotes")
+        assert (stored.every, stored.every_in_sandbox, stored.time_limit, stored.is_enabled) == (
+            None,
+            1200,
+            7200,
+            False,
+        )
+        assert session.scalars(select(AuditEntry).where(AuditEntry.act == "timetable")).one().after["every"] == 1200
+    page = browser.get("/automation").text
+    assert "never by itself" in page
+    assert 'value="20"' in browser.get("/automation/timetable/quotes").text
+    assert post(browser, "/automation/timetable/quotes", act="reset").status_code == 303
+    with book() as session:
+        assert session.get(TimetableSetting, "quotes") is None
+
+
+def test_an_interval_no_scheduler_can_keep_is_refused_at_its_field(browser, book):
+    good = {"every": "20", "every_unit": "minutes", "time_limit": "2", "time_limit_unit": "hours"}
+    for wrong in (
+        {"every": "1", "every_unit": "seconds"},
+        {"every": "x"},
+        {"time_limit": "400", "time_limit_unit": "days"},
+    ):
+        answer = post(browser, "/automation/timetable/quotes", **good | wrong)
+        assert answer.status_code == 422
+        assert "field-error" in answer.text
+    assert post(browser, "/automation/timetable/dreams", **good).status_code == 404
 
 
 def test_a_viewer_can_not_stop(signed_in):

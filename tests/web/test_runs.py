@@ -99,3 +99,19 @@ def test_a_view_starts_a_run_that_a_dead_queue_does_not_lose(app, signed_in, tra
     with transaction() as session:
         found = session.query(Run).all()
     assert [(str(run.id), run.state, run.actor) for run in found] == [(answer.text, "queued", EMAIL["operator"])]
+
+
+def test_a_failed_run_stands_on_the_dashboard_until_it_is_seen(browser, transaction):
+    with transaction() as session:
+        for number in range(3):
+            runs.finish(session, runs.start(session, "quotes", actor=f"actor {number}").id, "failed", error="no")
+        chosen = runs.latest(session, 1)[0].id
+    assert "failed runs that nobody has seen" in browser.get("/").text
+    assert browser.get("/runs?state=unseen").text.count("actor ") == 3
+    assert post(browser, f"/runs/{chosen}/seen").status_code == 303
+    assert post(browser, f"/runs/{chosen}/seen").status_code == 409
+    assert browser.get("/runs?state=unseen").text.count("actor ") == 2
+    assert post(browser, "/runs/seen").status_code == 303
+    assert "nobody has seen" not in browser.get("/").text
+    with transaction() as session:
+        assert {run.seen_by for run in runs.latest(session)} == {EMAIL["operator"]}
