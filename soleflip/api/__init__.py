@@ -18,6 +18,7 @@ from soleflip.api import (
     inventory,
     orders,
     performance,
+    pipeline,
     pricing,
     pricing_rules,
     problems,
@@ -48,6 +49,7 @@ ROOMS = (
     alerts,
     automation_rules,
     timetable,
+    pipeline,
     fees,
     settings,
 )

@@ -43,6 +43,7 @@ class StockxListing(Base):
     __table_args__ = (
         Index("idx_listings_status", "status"),
         Index("uq_stockx_listings_live_item", "item_id", unique=True, postgresql_where=text(LIVE)),
+        Index("ix_stockx_listings_item", "item_id", "created_at"),
         Index("ix_stockx_listings_variant", "variant_id"),
         *(_sorted(name, expression) for name, expression in SORTED.items()),
         {"schema": "selling"},

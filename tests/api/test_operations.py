@@ -149,6 +149,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "change_automation_rule", rule, {"json": AUTOMATION_RULE | {"name": "Changed", "limits": {}}}
     yield "switch_automation_rule", f"{rule}/switch", {"json": {"enabled": False, "autopilot": False}}
     yield "remove_automation_rule", rule, {}
+    yield "show_pipeline", "?stage=item&by_rules=false&q=gel", {}
     yield "process", "", {}
     yield "list_runs", "?state=failed", {}
     yield "show_run", world.run_id[1], {}

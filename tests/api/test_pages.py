@@ -23,6 +23,7 @@ SAME: dict[str, str] = {
     "automation.line": "show_timetable",
     "automation.preview_resume": "preview_resume",
     "automation.resume": "resume_everything",
+    "automation.pipeline.index": "show_pipeline",
     "automation.rules.change": "change_automation_rule",
     "automation.rules.index": "list_automation_rules",
     "automation.rules.make": "make_automation_rule",

@@ -57,6 +57,8 @@ def test_the_pages_open_in_three_ways(browser, book):
         "/automation/rules/new?subject=listing": "automation-rule",
         "/automation/decisions": "automation-decisions",
         "/automation/decisions?state=all": "automation-decisions",
+        "/automation/pipeline": "automation-pipeline",
+        "/automation/pipeline?stage=booked": "automation-pipeline",
     }
     for address, root in pages.items():
         plain, part, restored = (browser.get(address, headers=head) for head in ({}, FRAGMENT, RESTORE))
@@ -189,3 +191,17 @@ def test_a_viewer_decides_nothing(signed_in, book):
     assert post(viewer, "/automation/rules", **SENTENCE).status_code == 403
     with book() as session:
         assert session.scalars(select(Decision.state)).one() == "waiting"
+
+
+def test_the_pipeline_shows_where_each_pair_stands_and_leads_to_it(browser, book):
+    offered(book, 2)
+    first, _ = proposed(book, "list")
+    post(browser, "/automation/decisions", act="approve", ids=first)
+    page = browser.get("/automation/pipeline").text
+    with book() as session:
+        listing = session.scalars(select(StockxListing)).one()
+        assert f'href="/listings/{listing.id}"' in page
+    assert "Your approval" in page
+    assert "The listing run" in page
+    assert "The listing run" not in browser.get("/automation/pipeline?stage=detected").text
+    assert "No pair stands here" in browser.get("/automation/pipeline?stage=sold").text
