@@ -30,7 +30,7 @@ KINDS: dict[str, Kind] = {
     "reconnect": Kind("StockX must be connected again", is_urgent=True, again_after=DAY),
     "decision": Kind("A decision waits", again_after=DAY),
     "finding": Kind("The monitor found something", again_after=DAY),
-    "failed_run": Kind("A run failed for good"),
+    "failed_run": Kind("A run failed for good", again_after=timedelta(hours=6)),
 }
 
 PACES = {"now": "At once", "hourly": "Together, every hour", "daily": "Together, once a day"}

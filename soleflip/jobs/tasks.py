@@ -21,6 +21,7 @@ from soleflip.domain.errors import RetryLater, SoleFlipError
 from soleflip.models import Run
 from soleflip.runtime import Runtime
 from soleflip.services import (
+    alerts,
     automation,
     backups,
     catalog,
@@ -91,7 +92,7 @@ def perform(run_id: str) -> None:
             return
         job = get_current_job()
         with runtime.transaction() as session:
-            if failures.end_if_overdue(session, key):
+            if failures.end_if_overdue(session, key, runtime.clock()):
                 return
             run = runs.begin(session, key, job_id=job.id if job else None)
             limit = failures.time_limit(session, run.kind) if run else 0
@@ -142,6 +143,9 @@ def _perform(runtime: Runtime, run: Run, limit: int | None) -> None:
     finally:
         with runtime.transaction() as session:
             runs.count_requests(session, run.id, runtime.stockx.requests_sent - sent_before)
+            told = alerts.waiting_runs(session)
+        for waiting in told:  # alerts that this run raised leave at once
+            runtime.queue.wake(waiting, alerts.DELIVERY)
 
 
 @contextmanager
@@ -175,7 +179,10 @@ def _ended_after(seconds: int | None) -> Iterator[None]:
 
 def _end(runtime: Runtime, run: Run, state: str, message: str) -> None:
     with runtime.transaction() as session:
-        runs.finish(session, run.id, state, message=message, error=message if state == "failed" else None)
+        if state == "failed":
+            failures.fail(session, run, message, runtime.clock())
+        else:
+            runs.finish(session, run.id, state, message=message)
 
 
 def _later(runtime: Runtime, run: Run, limit: int, message: str) -> None:
@@ -194,9 +201,9 @@ def start_due() -> list[UUID]:
     started = []
     with runtime.transaction() as session:
         for kind in timetable.due(session, sandbox=runtime.settings.sandbox):
-            started.append(runs.start(session, kind, actor="timetable", params=timetable.params_of(session, kind)))
+            started.append(runs.start(session, kind, actor=timetable.ACTOR, params=timetable.params_of(session, kind)))
         if recovery.is_needed(session):
-            started.append(runs.start(session, recovery.KIND, actor="timetable"))
+            started.append(runs.start(session, recovery.KIND, actor=timetable.ACTOR))
     for run in started:
         runtime.queue.wake(run.id, run.kind)
     return [run.id for run in started]
@@ -206,7 +213,7 @@ def wake_abandoned() -> int:
     """Wake every run that nobody works on: its worker died, or Redis lost its job."""
     runtime: Runtime = current_app.extensions["soleflip"]
     with runtime.transaction() as session:
-        failures.give_up(session)
+        failures.give_up(session, runtime.clock())
         found = runs.abandoned(session)
     for run_id in found:
         runtime.queue.wake(run_id)
@@ -225,7 +232,7 @@ def end_overdue() -> int:
     """End every run past its time limit, if need be with the process that performs it."""
     runtime: Runtime = current_app.extensions["soleflip"]
     with runtime.transaction() as session:
-        held = failures.end_overdue(session)
+        held = failures.end_overdue(session, runtime.clock())
     for overdue in held:
         log.warning("a run is past its time limit and goes on: ending its process", run=str(overdue.run_id))
         if overdue.job_id is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +18,8 @@ from soleflip.services import runs
 
 PAGE = 50
 DELIVERY = "deliver_alerts"
+OWN_KINDS = frozenset({DELIVERY, "test_channel"})
+"""Runs of whose failure no alert is raised: it would go the way that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,13 @@ def _hand_over(session: Session, alerts: Sequence[tuple[int, str]]) -> None:
 
 def have_delivered(session: Session) -> None:
     """Write a run that carries deliveries out, unless one waits already; the edge or the scheduler wakes it."""
-    if session.scalar(select(Run.id).where(Run.kind == DELIVERY, Run.state == "queued").limit(1)) is None:
+    if not waiting_runs(session):
         runs.start(session, DELIVERY, actor="alerts")
+
+
+def waiting_runs(session: Session) -> Sequence[UUID]:
+    """Return the runs of deliveries that wait for a worker."""
+    return session.scalars(select(Run.id).where(Run.kind == DELIVERY, Run.state == "queued")).all()
 
 
 def latest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Interval, Select, case, literal, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
 from soleflip.models import Run
-from soleflip.services import runs, timetable
+from soleflip.services import alerts, runs, timetable
 from soleflip.services.runs import NOW
 
 GRACE = 20
@@ -40,7 +40,17 @@ def sentence(seconds: int) -> str:
     )
 
 
-def end_overdue(session: Session) -> list[Overdue]:
+def fail(session: Session, run: Run, why: str, now: datetime) -> None:
+    """End a run as failed and raise an alert: for each run that somebody started, for a timetable's line in a while."""
+    runs.finish(session, run.id, "failed", message=why, error=why)
+    if run.kind in alerts.OWN_KINDS:
+        return
+    key = f"timetable {run.kind}" if run.actor == timetable.ACTOR else str(run.id)
+    title = f"{run.kind.replace('_', ' ').capitalize()} failed"
+    alerts.raise_alert(session, "failed_run", key, title, why, f"/runs/{run.id}", now)
+
+
+def end_overdue(session: Session, now: datetime) -> list[Overdue]:
     """End runs past their time limit; returns those that somebody still works on, for the edge to stop."""
     limits = timetable.time_limits(session)
     held = []
@@ -48,26 +58,26 @@ def end_overdue(session: Session) -> list[Overdue]:
         if runs.is_held(session, run.id):
             held.append(Overdue(run.id, run.job_id))
         else:
-            _fail(session, run, limits)
+            _end_late(session, run, limits, now)
     return held
 
 
-def end_if_overdue(session: Session, run_id: UUID) -> bool:
+def end_if_overdue(session: Session, run_id: UUID, now: datetime) -> bool:
     """End a run whose last attempt hung, in place of beginning it again; the caller holds the lease."""
     limits = timetable.time_limits(session)
     run = session.scalar(_late(limits).where(Run.id == run_id))
     if run is not None:
-        _fail(session, run, limits)
+        _end_late(session, run, limits, now)
     return run is not None
 
 
-def give_up(session: Session) -> None:
+def give_up(session: Session, now: datetime) -> None:
     """End runs whose workers died too often."""
     query = select(Run).where(Run.state == "running", Run.attempts >= runs.MAX_RETRIES)
     for run in session.scalars(query).all():
         if not runs.is_held(session, run.id):
             why = f"Its worker died; given up after {run.attempts} attempts."
-            runs.finish(session, run.id, "failed", message=why, error=why)
+            fail(session, run, why, now)
 
 
 def mark_seen(session: Session, run_ids: Sequence[UUID] | None, *, actor: str) -> int:
@@ -87,6 +97,5 @@ def _late(limits: dict[str, int]) -> Select[Run]:
     return select(Run).where(Run.state == "running", over < NOW)
 
 
-def _fail(session: Session, run: Run, limits: dict[str, int]) -> None:
-    why = sentence(limits.get(run.kind, timetable.TIME_LIMIT))
-    runs.finish(session, run.id, "failed", message=why, error=why)
+def _end_late(session: Session, run: Run, limits: dict[str, int], now: datetime) -> None:
+    fail(session, run, sentence(limits.get(run.kind, timetable.TIME_LIMIT)), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,14 @@ from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, Stage, is_newer, kind_of, payout_lines, status_of
 from soleflip.models import Item, OrderEvent, PayoutLine, Product, StockxListing, StockxOrder, Variant
-from soleflip.services import fees, ledger, listings, profit_days, stock
+from soleflip.services import alerts, fees, ledger, listings, profit_days, stock
+from soleflip.services.alerts import Raised
 from soleflip.services.runs import Books
 from soleflip.stockx.orders import OrderDetail, OrderEntry
 from soleflip.stockx.wire import Payout
+
+NEWS = timedelta(days=2)
+"""How old a sale may be to be told when it is first seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,29 @@ def record(session: Session, entries: Sequence[OrderEntry], books: Books, now: d
         changed += before != after and not is_new
     session.flush()
     profit_days.refresh_days(session, days, books, now)
+    _tell_sales(
+        session, [orders[entry.order_number] for entry in newest if orders[entry.order_number].id in inserted], now
+    )
     return Recorded(len(entries), new, changed)
+
+
+def _tell_sales(session: Session, orders: Iterable[StockxOrder], now: datetime) -> None:
+    """Raise an alert for each new sale of late; what a first sync brings of the past is no news."""
+    alerts.raise_alerts(
+        session,
+        [
+            Raised(
+                "sale",
+                order.stockx_order_number,
+                f"Sold: {order.title or 'a pair'}" + (f", {order.size}" if order.size else ""),
+                f"For {order.sale_price} {order.currency}. Order {order.stockx_order_number}.",
+                f"/orders/{order.id}",
+            )
+            for order in orders
+            if order.sold_at > now - NEWS and status_of(order.stockx_status).stage in (Stage.SHIP, Stage.TRANSIT)
+        ],
+        now,
+    )
 
 
 def record_detail(session: Session, detail: OrderDetail, books: Books, now: datetime, *, actor: str) -> StockxOrder:

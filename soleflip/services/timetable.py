@@ -21,6 +21,7 @@ from soleflip.services.runs import NOW, OPEN_STATES
 from soleflip.services.settings import PricingSettings
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=31)
+ACTOR = "timetable"
 TIME_LIMIT = 3600
 """How long one attempt of a run may take where neither the table below nor the operator says otherwise, in seconds."""
 

@@ -12,9 +12,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
+from soleflip.config import new_encryption_key
 from soleflip.models import Alert, AlertChannel, AlertDelivery, Run
-from soleflip.services import alerts
+from soleflip.services import alerts, failures, runs
 from soleflip.services.alerts import Raised
+from soleflip.services.connection import DatabaseTokens
+from soleflip.services.order_snapshots import record
+from soleflip.services.runs import Books
+from tests.services.sales import entry
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -104,3 +109,33 @@ def test_what_is_rolled_back_was_never_said(engine: Engine) -> None:
         session.rollback()
     with Session(engine) as session, session.begin():
         assert alerts.raise_alert(session, "sale", "1-1", "Sold", "", None, NOW)
+
+
+def test_a_new_sale_is_told_and_an_old_one_is_no_news(session: Session, books: Books) -> None:
+    entries = [
+        entry("1-1", created="2026-03-01T10:00:00.000Z"),
+        entry("2-2", "COMPLETED", created="2026-03-01T10:00:00.000Z"),
+        entry("3-3", created="2025-03-01T10:00:00.000Z"),
+    ]
+    for _ in range(2):
+        record(session, entries, books, NOW, actor="test")
+    (alert,) = session.scalars(select(Alert)).all()
+    assert (alert.kind, alert.key, alert.title) == ("sale", "1-1", "Sold: Gel One, 9")
+    assert alert.body == "For 48.94 EUR. Order 1-1."
+
+
+def test_a_lost_account_is_told(session: Session, transaction: Any) -> None:
+    tokens = DatabaseTokens(transaction, [new_encryption_key()], lambda: NOW)
+    tokens.mark_disconnected("StockX said invalid_grant.")
+    tokens.mark_disconnected("StockX said invalid_grant.")
+    (alert,) = session.scalars(select(Alert)).all()
+    assert (alert.kind, alert.body, alert.url) == ("reconnect", "StockX said invalid_grant.", "/settings/stockx")
+
+
+@pytest.mark.parametrize(("actor", "told"), [("timetable", 1), ("me", 2)])
+def test_a_failed_run_is_told_once_per_line_of_the_timetable(session: Session, actor: str, told: int) -> None:
+    for _ in range(2):
+        failures.fail(session, runs.start(session, "order_sync", actor=actor), "StockX is away.", NOW)
+    failures.fail(session, runs.start(session, "deliver_alerts", actor=actor), "Broken.", NOW)
+    assert session.scalars(select(Alert.title)).all() == ["Order sync failed"] * told
+    assert set(session.scalars(select(Run.state))) == {"failed"}
