@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.models import ListingChange, Product, StockxListing, Variant
-from soleflip.services import listings
+from soleflip.services import fees, listings
 from soleflip.services.runs import Work
 from soleflip.stockx import Lane, ListingEntry, StockXNotFound
 
@@ -73,6 +73,9 @@ def _take_over(session: Session, row: StockxListing, entry: ListingEntry, work: 
     notes = []
     if row.status not in WATCHED:
         return False
+    if entry.currency_code not in (None, row.currency) and entry.status in STATUS:
+        notes.append(f"Its currency is {entry.currency_code} on StockX, we thought {row.currency}.")
+        row.currency = entry.currency_code
     if entry.amount is not None and entry.amount != row.ask_price and entry.status in STATUS:
         notes.append(f"Price changed outside from {row.ask_price} to {entry.amount}.")
         listings.record_price(session, row, entry.amount, reason="manual", sentence=notes[-1], now=now, actor="StockX")
@@ -112,7 +115,8 @@ def _take_unknown(session: Session, entry: ListingEntry, work: Work, now: dateti
         stockx_listing_id=entry.listing_id,
         stockx_product_id=entry.product.product_id,
         variant_id=entry.variant.variant_id,
-        currency=entry.currency_code or "EUR",
+        # StockX's own word; a listing without one is in what the account lists in.
+        currency=entry.currency_code or fees.currency(session, now),
         ask_price=entry.amount,
         original_ask_price=entry.amount,
         status="submitting",
