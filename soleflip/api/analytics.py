@@ -6,18 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from flask import Blueprint, Response, request, send_file, stream_with_context
 from pydantic import Field
 from werkzeug.exceptions import NotAcceptable
 
 from soleflip.api.contract import JSON, operation
-from soleflip.api.fields import Amount, Asked, AskedDay, Shape, Upload
+from soleflip.api.fields import Amount, Asked, AskedDay, Moment, Shape, Started, Upload, started
 from soleflip.api.figures import FiguresShape
-from soleflip.api.unit import actor, now, runtime, session
+from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.analytics import Period, period_of, unit_for
 from soleflip.domain.tax import TREATMENTS, Report, Totals, treatment_of, year_bounds
-from soleflip.services import analytics, costs, reports, tax, tax_files
+from soleflip.services import analytics, costs, reports, tax, tax_exports, tax_files
 
 bp = Blueprint("analytics", __name__)
 
@@ -127,6 +128,31 @@ class TaxQuery(Asked):
     )
 
 
+class TaxFile(Asked):
+    """Which file of a year is to be made."""
+
+    form: Literal["xlsx", "pdf"]
+    treatment: str | None = Field(default=None, pattern=f"^({'|'.join(TREATMENTS)})$")
+    basis: Literal["sale", "payout"] = Field(default="sale", description="What day a sale counts on.")
+
+
+class FileShape(Shape):
+    """A file that a run has made for download; `size` in bytes."""
+
+    run_id: UUID
+    name: str
+    media_type: str
+    rows: int
+    size: int
+    created_at: Moment
+
+
+class FileList(Shape):
+    """Files that can be downloaded."""
+
+    items: list[FileShape]
+
+
 class TotalsShape(Shape):
     """Sums of a tax report."""
 
@@ -218,7 +244,40 @@ def show_tax_report(year: int, query: TaxQuery) -> Any:
         raise NotAcceptable("There is this report as application/json, text/csv, XLSX and application/pdf.")
     if asked == JSON:
         return _report(tax.report(session(), year, treatment, runtime().books))
-    return {CSV: _csv, XLSX: _xlsx, PDF: _pdf}[asked](year, treatment)
+    if asked == CSV:
+        return _csv(year, treatment)
+    return _at_once(year, treatment, {XLSX: "xlsx", PDF: "pdf"}[asked])
+
+
+@bp.post("/analytics/tax-report/<int(max=9999):year>/files")
+@operation(TAG, "read", Started, status=202, acts=True)
+def make_tax_file(year: int, json: TaxFile) -> Any:
+    """Have the workbook or PDF of a year of many rows made by a run; follow it, then download the file."""
+    year_bounds(year)
+    treatment = treatment_of(json.treatment or tax.default_treatment(session())).key
+    wanted = tax_exports.Wanted(year, treatment, json.basis, json.form)
+    return started(start_run(tax_exports.KIND, wanted.params()))
+
+
+@bp.get("/analytics/files")
+@operation(TAG, "read", FileList)
+def list_files() -> FileList:
+    """List the files that runs have made, the newest first; they are kept for a week."""
+    return FileList(items=[FileShape.model_validate(found) for found in tax_exports.recent(session())])
+
+
+@bp.get("/analytics/files/<uuid:run_id>")
+@operation(TAG, "read", files={XLSX: "A workbook.", PDF: "For paper."})
+def download_file(run_id: UUID) -> Any:
+    """Download a file by the id of the run that made it."""
+    export, parts = tax_exports.get(session(), run_id), runtime()
+
+    def content() -> Iterator[bytes]:
+        with parts.transaction() as own:
+            yield from tax_exports.content(own, run_id)
+
+    headers = {"Content-Disposition": f'attachment; filename="{export.name}"', "Content-Length": str(export.size)}
+    return Response(stream_with_context(content()), mimetype=export.media_type, headers=headers)
 
 
 @bp.post("/analytics/past")
@@ -260,21 +319,14 @@ def _csv(year: int, treatment: str) -> Response:
     return Response(stream_with_context(content()), mimetype=CSV, headers=_attachment(year, treatment, "csv"))
 
 
-def _xlsx(year: int, treatment: str) -> Response:
+def _at_once(year: int, treatment: str, form: str) -> Response:
+    wanted, books = tax_exports.Wanted(year, treatment, "sale", form), runtime().books
+    tax_exports.refuse_big(tax.report(session(), year, treatment, books))
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
-    tax_files.as_xlsx(session(), year, treatment, runtime().books, file)
+    tax_exports.write(session(), wanted, books, file, tax_files.no_tick)
     file.seek(0)
-    return send_file(file, mimetype=XLSX, as_attachment=True, download_name=_name(year, treatment, "xlsx"))
-
-
-def _pdf(year: int, treatment: str) -> Response:
-    content = tax_files.as_pdf(session(), year, treatment, runtime().books)
-    return Response(content, mimetype=PDF, headers=_attachment(year, treatment, "pdf"))
-
-
-def _name(year: int, treatment: str, ending: str) -> str:
-    return f"soleflip-tax-{year}-{treatment}.{ending}"
+    return send_file(file, mimetype=tax_exports.MEDIA_TYPES[form], as_attachment=True, download_name=wanted.name)
 
 
 def _attachment(year: int, treatment: str, ending: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{_name(year, treatment, ending)}"'}
+    return {"Content-Disposition": f'attachment; filename="{tax_files.file_name(year, treatment, ending)}"'}

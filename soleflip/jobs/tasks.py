@@ -44,6 +44,7 @@ from soleflip.services import (
     sourcing,
     stock_lookup,
     submission,
+    tax_exports,
     timetable,
 )
 from soleflip.services.runs import Work
@@ -60,6 +61,8 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "feed_fetch": feed_sources.fetch_due,
     "catalog_lookup": catalog.look_up,
     "thin_quotes": market_memory.thin_quotes,
+    tax_exports.KIND: tax_exports.perform,
+    "tidy_exports": tax_exports.tidy,
     "quotes": sourcing.refresh_quotes,
     "detect": sourcing.detect,
     "compute": sourcing.compute,

@@ -31,7 +31,7 @@ from soleflip.models.market import (
     Shop,
 )
 from soleflip.models.orders import LedgerEntry, OrderEvent, PayoutLine, ProfitDay, StockxOrder
-from soleflip.models.runs import AuditEntry, Replay, Run, RunLine, Setting
+from soleflip.models.runs import AuditEntry, Export, ExportChunk, Replay, Run, RunLine, Setting
 from soleflip.models.stock import Item, Purchase
 from soleflip.models.stop import StopSwitch
 from soleflip.models.timetable import TimetableSetting
@@ -48,6 +48,8 @@ __all__ = [
     "AwayAsk",
     "Brand",
     "Decision",
+    "Export",
+    "ExportChunk",
     "FeedImport",
     "FeedRefusal",
     "FeedSource",

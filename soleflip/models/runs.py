@@ -68,6 +68,31 @@ class Replay(Base):
     created_at: Mapped[Created]
 
 
+class Export(Base):
+    """A file that a run made for download; its content is in chunks: worker and web need no disk in common."""
+
+    __tablename__ = "exports"
+    __table_args__ = ({"schema": "ops"},)
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("ops.runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    media_type: Mapped[str] = mapped_column(String(120))
+    rows: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[Created]
+
+
+class ExportChunk(Base):
+    """A piece of an exported file, by its place in it."""
+
+    __tablename__ = "export_chunks"
+    __table_args__ = ({"schema": "ops"},)
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("ops.exports.run_id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class RunLine(Base):
     """What a run did with one thing, in one sentence."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,7 +21,15 @@ from soleflip.services.tax_paper import Paper
 from soleflip.services.tax_rows import TaxRow
 
 PAPER = "Working paper from the books of SoleFlip. No tax advice: have it checked."
-PDF_ROWS = 2000
+
+
+def no_tick(rows: int) -> None:
+    """Tell nobody how many rows there are so far."""
+
+
+def file_name(year: int, treatment: str, ending: str) -> str:
+    """Return what a report's file is called."""
+    return f"soleflip-tax-{year}-{treatment}.{ending}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +121,50 @@ def as_csv(session: Session, year: int, treatment: str, books: Books, basis: str
     """Write the report as CSV, line by line; the last line has the totals."""
     found = Report(year, treatment, books.currency)
     header = [f"{c.header} ({books.currency})" if c.total else c.header for c in COLUMNS]
-    return csv_lines(header, _with_totals(session, found, books, basis))
+    return csv_lines(header, _with_totals(session, found, books, basis, no_tick))
 
 
-def _with_totals(session: Session, found: Report, books: Books, basis: str) -> Iterator[list[Cell]]:
-    for row in tax_rows.rows(session, found.year, found.treatment, books, basis):
-        tax.count_in(found, row)
-        yield [column.value(row, books) for column in COLUMNS]
+def _with_totals(
+    session: Session, found: Report, books: Books, basis: str, tick: Callable[[int], None]
+) -> Iterator[list[Cell]]:
+    # Closed at once where it is left: the rows come from a cursor of the database.
+    with closing(tax_rows.rows(session, found.year, found.treatment, books, basis)) as rows:
+        for number, row in enumerate(rows, start=1):
+            tax.count_in(found, row)
+            tick(number)
+            yield [column.value(row, books) for column in COLUMNS]
     totals: list[Cell] = [column.total(found) if column.total else None for column in COLUMNS]
     yield [TOTAL, *totals[1:]]
 
 
-def as_xlsx(session: Session, year: int, treatment: str, books: Books, file: IO[bytes], basis: str = "sale") -> Report:
-    """Write the report as a workbook with the sheets Sales and Totals; numbers are numbers, dates are dates."""
+def as_xlsx(
+    session: Session,
+    year: int,
+    treatment: str,
+    books: Books,
+    file: IO[bytes],
+    basis: str = "sale",
+    *,
+    tick: Callable[[int], None] = no_tick,
+) -> int:
+    """Write the report as a workbook with the sheets Sales and Totals, and return how many rows it has.
+
+    Numbers are numbers, dates are dates; `tick` is told how many rows are written.
+    """
+    rows = 0
     found = Report(year, treatment, books.currency)
     with xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False}) as book:
         sheet = _Sheet(book, "Sales", books)
         sheet.write([f"{c.header} ({books.currency})" if c.total else c.header for c in COLUMNS], bold=True)
         sheet.sheet.freeze_panes(1, 2)
-        for cells in _with_totals(session, found, books, basis):
+        for cells in _with_totals(session, found, books, basis, tick):
             sheet.write(cells, bold=cells[0] == TOTAL)
+            rows += cells[0] != TOTAL
         totals = _Sheet(book, "Totals", books)
         for cells, is_head in _totals_table(found):
             totals.write(cells, bold=is_head)
-    return found
+    file.seek(0, io.SEEK_END)
+    return rows
 
 
 class _Sheet:
@@ -224,14 +254,18 @@ def _totals_table(found: Report) -> Iterator[tuple[list[Cell], bool]]:
             yield [vat_id or "VAT number unknown", f"{found.year}-{month:02}", amount], False
 
 
-def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> bytes:
-    """Write the report as a PDF: totals first, then a line per row (up to 2,000; the others are in CSV and XLSX)."""
-    found = Report(year, treatment, books.currency)
-    lines: list[list[str]] = []
-    for row in tax_rows.rows(session, year, treatment, books, basis):
-        tax.count_in(found, row)
-        if len(lines) < PDF_ROWS:
-            lines.append(_pdf_line(row))
+def as_pdf(
+    session: Session,
+    year: int,
+    treatment: str,
+    books: Books,
+    file: IO[bytes],
+    basis: str = "sale",
+    *,
+    tick: Callable[[int], None] = no_tick,
+) -> int:
+    """Write the report as a PDF, totals first, then a line per row, and return how many rows it has."""
+    found = tax.report(session, year, treatment, books, basis)
     pdf = Paper(orientation="landscape", format="A4")
     pdf.title_line = f"Tax report {year}: {treatment_of(treatment).label}, {books.currency}"
     pdf.set_title(pdf.title_line)
@@ -251,11 +285,18 @@ def as_pdf(session: Session, year: int, treatment: str, books: Books, basis: str
     for block in blocks:
         width = max(len(cells) for cells in block)
         pdf.numbers([[_shown(cell) for cell in cells] + [""] * (width - len(cells)) for cells in block])
-    if lines:
-        pdf.lines(lines)
-    if found.total.sales + found.total.reversals > PDF_ROWS:
-        pdf.words(f"Only the first {PDF_ROWS} rows are printed; the CSV and the workbook have all of them.")
-    return bytes(pdf.output())
+    rows = pdf.lines(_pdf_lines(session, found, books, basis, tick))
+    file.write(pdf.output())
+    return rows
+
+
+def _pdf_lines(
+    session: Session, found: Report, books: Books, basis: str, tick: Callable[[int], None]
+) -> Iterator[list[str]]:
+    with closing(tax_rows.rows(session, found.year, found.treatment, books, basis)) as rows:
+        for number, row in enumerate(rows, start=1):
+            tick(number)
+            yield _pdf_line(row)
 
 
 def _pdf_line(row: TaxRow) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from fpdf import FPDF
@@ -49,15 +49,18 @@ class Paper(FPDF):
                 for cell in cells:
                     line.cell(_latin(cell))
 
-    def lines(self, rows: list[list[str]]) -> None:
-        """Write the report's rows under their headers, again on each page; cell by cell, as thousands take long."""
-        self.add_page()
-        self._line(_HEADERS, style="B")
-        for cells in rows:
-            if self.will_page_break(_LINE):
+    def lines(self, rows: Iterable[list[str]]) -> int:
+        """Write the report's rows under their headers, again on each page, and return how many there were.
+
+        Cell by cell, as thousands take long.
+        """
+        number = 0
+        for number, cells in enumerate(rows, start=1):
+            if number == 1 or self.will_page_break(_LINE):
                 self.add_page()
                 self._line(_HEADERS, style="B")
             self._line(cells)
+        return number
 
     def _line(self, cells: Sequence[str], style: Literal["", "B"] = "") -> None:
         self.set_font("helvetica", style=style, size=7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -137,17 +137,18 @@ _DETAILS = (
 )
 
 
-def rows(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Iterator[TaxRow]:
+def rows(session: Session, year: int, treatment: str, books: Books, basis: str = "sale") -> Generator[TaxRow]:
     """Walk a year's rows by time, a few hundred in memory at once; the year ends in the operator's time zone.
 
     By `basis` a sale counts on the day of sale or, as cash accounting has it, on the day of its payout.
     """
     span = Span(year, treatment, books, basis)
     query = _ordered(span).execution_options(yield_per=CHUNK)
-    groups = iter(session.execute(query))
     vat_rate = settings.load(session, VatSettings).rate
-    while chunk := list(islice(groups, CHUNK)):
-        yield from _made(session, chunk, span, vat_rate)
+    with session.execute(query) as result:
+        groups = iter(result)
+        while chunk := list(islice(groups, CHUNK)):
+            yield from _made(session, chunk, span, vat_rate)
 
 
 def page(

@@ -51,6 +51,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("monitor", "Look at everything live, and say what wants your eye", 600, 30),
     Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
     Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
+    Entry("tidy_exports", "Remove files that were made for download a week ago", 86_400, 3600),
     Entry("backup", "Back up the database", 86_400, 86_400),
 )
 BY_KIND = {entry.kind: entry for entry in TIMETABLE}

@@ -12,16 +12,16 @@ from flask import Blueprint, Response, flash, g, request, send_file, stream_with
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.tax import TREATMENTS, treatment_of, year_bounds
-from soleflip.services import costs, fees, reports, tax, tax_files, tax_span
+from soleflip.services import costs, fees, reports, tax, tax_exports, tax_files, tax_span
 from soleflip.services.costs import CostsResult
 from soleflip.services.reports import ReportResult
+from soleflip.services.tax_exports import MEDIA_TYPES
 from soleflip.services.tax_span import Span
 from soleflip.web.htmx import go, page
-from soleflip.web.unit import actor, now, runtime
+from soleflip.web.unit import actor, now, runtime, start_run
 
 bp = Blueprint("tax", __name__, url_prefix="/tax")
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS = {"report": "StockX seller report", "costs": "Costs of past pairs"}
 
 
@@ -54,6 +54,8 @@ def index() -> Response:
         level=fees.seller_level(g.session, books, now()),
         headers=tax_files.TOTAL_HEADERS,
         cells=tax_files.total_cells,
+        is_big=tax_exports.is_big(found.report),
+        files=tax_exports.recent(g.session),
     )
 
 
@@ -73,19 +75,45 @@ def as_csv(year: int) -> Response:
 @bp.get("/<int:year>.xlsx")
 def as_xlsx(year: int) -> Response:
     """Download the report as a workbook."""
-    treatment, basis = _asked(year)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
-    tax_files.as_xlsx(g.session, year, treatment, runtime().books, file, basis)
-    file.seek(0)
-    return send_file(file, mimetype=XLSX, as_attachment=True, download_name=_name(year, treatment, "xlsx"))
+    return _at_once(year, "xlsx")
 
 
 @bp.get("/<int:year>.pdf")
 def as_pdf(year: int) -> Response:
     """Download the report as PDF."""
-    treatment, basis = _asked(year)
-    content = tax_files.as_pdf(g.session, year, treatment, runtime().books, basis)
-    return Response(content, mimetype="application/pdf", headers=_attachment(year, treatment, "pdf"))
+    return _at_once(year, "pdf")
+
+
+def _at_once(year: int, form: str) -> Response:
+    wanted, books = tax_exports.Wanted(year, *_asked(year), form), runtime().books
+    tax_exports.refuse_big(tax.report(g.session, year, wanted.treatment, books, wanted.basis))
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    tax_exports.write(g.session, wanted, books, file, tax_files.no_tick)
+    file.seek(0)
+    return send_file(file, mimetype=MEDIA_TYPES[form], as_attachment=True, download_name=wanted.name)
+
+
+@bp.post("/<int:year>/files")
+def make_file(year: int) -> Response:
+    """Have the workbook or PDF of a big year made by a run."""
+    treatment, basis = request.form.get("treatment", ""), request.form.get("basis", "sale")
+    wanted = tax_exports.Wanted(year, treatment, basis, request.form.get("form", ""))
+    wanted.span(runtime().books)
+    run = start_run(tax_exports.KIND, wanted.params())
+    return go(url_for("runs.show", run_id=run.id))
+
+
+@bp.get("/files/<uuid:run_id>")
+def download(run_id: UUID) -> Response:
+    """Download a file that a run made."""
+    export, parts = tax_exports.get(g.session, run_id), runtime()
+
+    def content() -> Iterator[bytes]:
+        with parts.transaction() as session:
+            yield from tax_exports.content(session, run_id)
+
+    headers = {"Content-Disposition": f'attachment; filename="{export.name}"', "Content-Length": str(export.size)}
+    return Response(stream_with_context(content()), mimetype=export.media_type, headers=headers)
 
 
 @bp.get("/past")
@@ -150,9 +178,5 @@ def _asked(year: int) -> tuple[str, str]:
     return treatment, tax_span.basis_of(request.args.get("basis") or "sale")
 
 
-def _name(year: int, treatment: str, ending: str) -> str:
-    return f"soleflip-tax-{year}-{treatment}.{ending}"
-
-
 def _attachment(year: int, treatment: str, ending: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{_name(year, treatment, ending)}"'}
+    return {"Content-Disposition": f'attachment; filename="{tax_files.file_name(year, treatment, ending)}"'}

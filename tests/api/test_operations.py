@@ -16,7 +16,17 @@ from sqlalchemy import select
 
 from soleflip.api.contract import OPERATIONS
 from soleflip.api.document import document
-from soleflip.models import Alert, AlertChannel, AlertDelivery, Finding, Item, Run, StockxListing
+from soleflip.models import (
+    Alert,
+    AlertChannel,
+    AlertDelivery,
+    Export,
+    ExportChunk,
+    Finding,
+    Item,
+    Run,
+    StockxListing,
+)
 from soleflip.services import feeds
 from tests.api.conftest import Caller
 from tests.api.world import DEMO_FEED, World
@@ -137,6 +147,9 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "show_profits", "?period=all&unit=month", {}
     yield "show_groups", "?by=size", {}
     yield "show_tax_report", "2026", {}
+    yield "make_tax_file", "2026/files", {"json": {"form": "xlsx"}}
+    yield "list_files", "", {}
+    yield "download_file", world.export_id[0], {}
     yield "import_past", "", form(COSTS, kind="costs", dry_run="true")
     yield "preview_automation_rule", "", {"json": AUTOMATION_RULE}
     yield "make_automation_rule", "", {"json": AUTOMATION_RULE}
@@ -245,6 +258,10 @@ def full(app: Flask, world: World, database: Any) -> World:
             session.flush()
             world.listing_id.append(str(listing.id))
         world.run_id.append(str(run.id))
+        session.add(Export(run_id=run.id, name="tax.pdf", media_type="application/pdf", rows=1, size=4))
+        session.flush()
+        session.add(ExportChunk(run_id=run.id, position=0, data=b"%PDF"))
+        world.export_id.append(str(run.id))
     return world
 
 

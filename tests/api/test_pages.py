@@ -134,6 +134,8 @@ SAME: dict[str, str] = {
     "settings.index": "show_settings",
     "settings.save": "save_settings",
     "settings.stockx": "show_account",
+    "tax.download": "download_file",
+    "tax.make_file": "make_tax_file",
     "tax.as_csv": "show_tax_report",
     "tax.as_pdf": "show_tax_report",
     "tax.as_xlsx": "show_tax_report",

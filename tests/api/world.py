@@ -38,6 +38,7 @@ class World:
     number: list[str] = field(default_factory=list)
     entry_id: list[int] = field(default_factory=list)
     run_id: list[str] = field(default_factory=list)
+    export_id: list[str] = field(default_factory=list)
     import_id: list[str] = field(default_factory=list)
     change_id: list[str] = field(default_factory=list)
     rule_id: list[str] = field(default_factory=list)
