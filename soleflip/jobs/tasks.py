@@ -91,6 +91,7 @@ def perform(run_id: str) -> None:
         db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         Session(connection) as lease,
     ):
+        connection.detach()  # closed for good at the end: back in the pool it would keep the lease
         if not runs.try_lease(lease, key):
             return
         job = get_current_job()
