@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, abort, request
 from flask_talisman import Talisman
-from flask_wtf import CSRFProtect
 
 from soleflip.web import (
     account,
@@ -39,6 +38,7 @@ from soleflip.web import (
     tokens,
     unit,
 )
+from soleflip.web.csrf import MaskedCSRF
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     account.bp,
@@ -69,7 +69,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     tokens.bp,
 )
 
-csrf = CSRFProtect()
+csrf = MaskedCSRF()
 
 # No inline script, no inline style, nothing from elsewhere. `blob:` is the camera's picture on its way to be read.
 POLICY = {

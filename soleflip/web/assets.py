@@ -1,4 +1,4 @@
-"""Static files: addressed by what is in them, so browsers may keep them for ever; sent compressed."""
+"""Answers on their way out: static files are addressed by what is in them and kept for ever; text is compressed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from flask import Flask, Response, current_app, request, url_for
 
 FOR_EVER = 31_536_000
 COMPRESSED = {".css", ".js", ".svg", ".json", ".webmanifest"}
+# Pages only: what an answer of the JSON interface holds may be the same secret each time (see web/csrf.py).
+PAGES = "text/html"
+WORTHWHILE = 1000
 
 
 def install(app: Flask) -> None:
     """Offer `static_url` to templates and set the cache headers of static answers."""
     app.jinja_env.globals["static_url"] = static_url
     app.after_request(_cache_and_compress)
+    app.after_request(_compress_page)
 
 
 def static_url(path: str) -> str:
@@ -43,6 +47,17 @@ def _cache_and_compress(response: Response) -> Response:
             response.direct_passthrough = False
             response.set_data(_gzipped(file, file.stat().st_mtime_ns))
             response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _compress_page(response: Response) -> Response:
+    if response.mimetype != PAGES or response.is_streamed or "Content-Encoding" in response.headers:
+        return response
+    response.vary.add("Accept-Encoding")
+    page = response.get_data()
+    if len(page) >= WORTHWHILE and request.accept_encodings["gzip"]:
+        response.set_data(gzip.compress(page, 6, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 

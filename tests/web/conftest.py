@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from werkzeug.test import TestResponse
 
-from soleflip.models import User
+from soleflip.models import AuditEntry, FeedSource, SavedSearch, User
 from soleflip.runtime import system_clock
-from soleflip.services import accounts, sessions
+from soleflip.services import accounts, feeds, profit_days, runs, sessions
+from soleflip.services.order_snapshots import record, record_detail
+from soleflip.stockx.orders import OrderDetail
+from tests.services.market_data import make_market, write_feed
+from tests.services.sales import entry, make_listing, payout, shipment, snapshot
 
 PASSWORD = "correct horse battery"
 EMAIL = {role: f"{role}@soleflip.test" for role in accounts.ROLES}
@@ -65,3 +70,31 @@ def token(browser: Any, address: str = "/sign-in") -> str:
 def post(browser: Any, address: str, /, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
     """Send a form with its CSRF token."""
     return browser.post(address, data={"csrf_token": token(browser), **fields}, headers=headers)
+
+
+@pytest.fixture
+def house(app: Any, tmp_path: Path) -> Any:
+    """A house in which no list is empty."""
+    parts = app.extensions["soleflip"]
+    with app.app_context(), parts.transaction() as session:
+        now = parts.clock()
+        feeds.import_file(session, write_feed(tmp_path / "feed.csv.gz", 60), now=now)
+        make_market(session, now)
+        for number in range(60):
+            make_listing(session, f"L{number}", style=f"A{number}")
+        day = now.date().isoformat()
+        for number in range(2):
+            paid = payout("48.94", "38.03")
+            sold = entry(f"{number}-1", "COMPLETED", listing=f"L{number}", created=f"{day}T00:00:01Z", payout=paid)
+            record(session, [sold], parts.books, now, actor="test")
+            shown = snapshot(f"{number}-2", listing=f"L{number + 2}", created=f"{day}T00:00:01Z", shipment=shipment())
+            shown["payout"] = paid
+            record_detail(session, OrderDetail.model_validate(shown), parts.books, now, actor="test")
+        for kind in ("order_sync", "feed_import", "list", "reprice"):
+            runs.start(session, kind, actor="test")
+            feeds.register(session, filename=f"{kind}.csv")
+        session.add_all([AuditEntry(actor="test", act=act, before={"a": 1}, after={"a": 2}) for act in ("one", "two")])
+        session.add(SavedSearch(name="Good ones", query="min_roi=10"))
+        session.add(FeedSource(name="Shop", url="https://feeds.example/shop.csv", every_hours=24))
+        profit_days.refresh_all(session, parts.books, now)
+    return app

@@ -8,49 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from soleflip.db import db
-from soleflip.models import AuditEntry, FeedSource, SavedSearch
-from soleflip.services import feeds, listing_filter, opportunity_filter, order_book, profit_days, runs, stock_overview
-from soleflip.services.order_snapshots import record, record_detail
-from soleflip.stockx.orders import OrderDetail
-from tests.services.market_data import make_market, write_feed
-from tests.services.sales import entry, make_listing, payout, shipment, snapshot
+from soleflip.services import listing_filter, opportunity_filter, order_book, stock_overview
 
 MOST = 4
-
-
-@pytest.fixture
-def house(app: Any, tmp_path: Path) -> Any:
-    """A house in which no list is empty."""
-    parts = app.extensions["soleflip"]
-    with app.app_context(), parts.transaction() as session:
-        now = parts.clock()
-        feeds.import_file(session, write_feed(tmp_path / "feed.csv.gz", 60), now=now)
-        make_market(session, now)
-        for number in range(6):
-            make_listing(session, f"L{number}", style=f"A{number}")
-        day = now.date().isoformat()
-        for number in range(2):
-            paid = payout("48.94", "38.03")
-            sold = entry(f"{number}-1", "COMPLETED", listing=f"L{number}", created=f"{day}T00:00:01Z", payout=paid)
-            record(session, [sold], parts.books, now, actor="test")
-            shown = snapshot(f"{number}-2", listing=f"L{number + 2}", created=f"{day}T00:00:01Z", shipment=shipment())
-            shown["payout"] = paid
-            record_detail(session, OrderDetail.model_validate(shown), parts.books, now, actor="test")
-        for kind in ("order_sync", "feed_import", "list", "reprice"):
-            runs.start(session, kind, actor="test")
-            feeds.register(session, filename=f"{kind}.csv")
-        session.add_all([AuditEntry(actor="test", act=act, before={"a": 1}, after={"a": 2}) for act in ("one", "two")])
-        session.add(SavedSearch(name="Good ones", query="min_roi=10"))
-        session.add(FeedSource(name="Shop", url="https://feeds.example/shop.csv", every_hours=24))
-        profit_days.refresh_all(session, parts.books, now)
-    return app
 
 
 @contextmanager
