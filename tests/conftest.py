@@ -33,7 +33,7 @@ from soleflip import local
 from soleflip.config import PROJECT, VARIABLES, Settings, new_encryption_key
 from soleflip.db import db
 
-pytest_plugins = ["tests.selling"]
+pytest_plugins = ["tests.selling", "tests.receiver"]
 
 SHARED = PROJECT.parent / "shared"
 NO_SHARED = "../shared is not there"

@@ -13,7 +13,15 @@ from tests.e2e.conftest import PHONE, WIDE
 
 pytestmark = pytest.mark.e2e
 
-OTHERS = ("/settings/stockx", "/settings/password", "/search?q=samba", "/no/such/page")
+OTHERS = (
+    "/alerts",
+    "/automation/findings",
+    "/settings/channels",
+    "/settings/stockx",
+    "/settings/password",
+    "/search?q=samba",
+    "/no/such/page",
+)
 # Rooms whose table leads to a page of each row: the first one is looked at too.
 DETAILS = ("runs", "listings", "orders", "inventory")
 
