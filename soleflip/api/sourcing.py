@@ -20,10 +20,11 @@ TAG = "QuickFlip"
 
 
 class FeedShape(Shape):
-    """A feed behind an address that is fetched by itself; the address may hold a secret and is not shown."""
+    """A feed that comes by itself; its address may hold a secret and is not shown."""
 
     id: int
     name: str
+    folder: str | None = Field(description="The watched folder below `feeds` in the data folder; else an address.")
     every_hours: int
     is_enabled: bool
     fetched_at: Moment | None
@@ -37,10 +38,11 @@ class FeedList(Shape):
 
 
 class NewFeed(Asked):
-    """A feed to fetch from now on."""
+    """A feed to fetch from now on: from an address, or as files put into a folder."""
 
     name: str = Field(min_length=1, max_length=120)
-    url: str = Field(min_length=8, max_length=2000, examples=["https://shop.example/feed.csv.gz"])
+    url: str | None = Field(default=None, min_length=8, max_length=2000, examples=["https://shop.example/feed.csv.gz"])
+    folder: str | None = Field(default=None, min_length=1, max_length=200, examples=["kantstein"])
     every_hours: int = Field(default=24, ge=1, le=10_000)
 
 
@@ -115,8 +117,8 @@ def list_feeds() -> FeedList:
 @bp.post("/feeds")
 @operation("Imports", "list", Started, status=202, acts=True)
 def add_feed(json: NewFeed) -> Any:
-    """Keep the address of a feed, and fetch it for the first time."""
-    source = feed_sources.add(session(), name=json.name, url=json.url, every_hours=json.every_hours, actor=actor())
+    """Keep the address of a feed, or a folder to watch, and look there for the first time."""
+    source = feed_sources.add(session(), **json.model_dump(), actor=actor())
     return started(start_run("feed_fetch", {"source_id": source.id}))
 
 

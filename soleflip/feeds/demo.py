@@ -44,7 +44,7 @@ _STEPS = ("36", "37", "37.5", "38", "39", "39.5", "40", "40.5", "41.5", "42", "4
 # Brand, its invented models, how its style codes look (A letter, 9 digit), its EU sizes.
 _BRANDS = (
     ("Nike", ("Air Harbour 88", "Court Meridian Low", "Zoom Lantern"), "AA9999-999", _HALVES),
-    ("Jordan", ("Jordan Skyhook Mid", "Jordan Rooftop Retro"), "AA9999-999", _HALVES),
+    ("Jordan", ("Skyhook Mid", "Rooftop Retro"), "AA9999-999", _HALVES),
     ("adidas", ("Lindenhof OG", "Regatta SPZL", "Tramline 72"), "AA9999", _THIRDS),
     ("ASICS", ("GEL-Morgenrot 11", "GEL-Halyard III"), "1209A999.999", _STEPS),
     ("New Balance", ("1717 Cobblestone", "904R Fieldstone"), "U9999AA", _HALVES),

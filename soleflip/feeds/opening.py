@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from soleflip.feeds import awin, table
 from soleflip.feeds.base import Feed, FeedError, FeedMapping
 from soleflip.feeds.sheet import SheetRecords
-from soleflip.feeds.text import Limits, TextRecords
+from soleflip.feeds.text import Limits, TextRecords, ends_well
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,12 @@ def _open(path: Path, limits: Limits | None) -> TextRecords | SheetRecords:
     with path.open("rb") as file:
         head = file.read(4)
     return SheetRecords(path) if head == b"PK\x03\x04" else TextRecords(path, limits)
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a packed file can be unpacked to its end; of a plain one nobody can tell, so it counts as whole."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"PK\x03\x04":
+        return zipfile.is_zipfile(path)
+    return not head.startswith(b"\x1f\x8b") or ends_well(path)

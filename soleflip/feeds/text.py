@@ -15,6 +15,8 @@ from soleflip.feeds.base import FeedError
 LONGEST_LINE = 1024 * 1024
 LONGEST_RECORD = 200
 """A quoted field may hold line breaks, but a record of more lines than this is a quote that was never closed."""
+MOST_EMPTY_LINES = 10_000
+"""So many empty lines in a row are no feed; read one by one, a packed file could hold hundreds of millions."""
 DELIMITERS = ",;\t|"
 _GZIP = b"\x1f\x8b"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -27,7 +29,7 @@ class Limits:
 
     unpacked_bytes: int = 4 * 1024**3
     ratio: int = 400
-    ratio_counts_from: int = 64 * 1024**2
+    ratio_counts_from: int = 16 * 1024**2
 
 
 class TextLines:
@@ -43,6 +45,7 @@ class TextLines:
         self._limits = limits or Limits()
         self._packed = path.stat().st_size
         self._read = 0
+        self._empty = 0
         self._file = path.open("rb")
         head = self._file.read(2)
         self._file.seek(0)
@@ -83,6 +86,10 @@ class TextLines:
             self.problem = _damaged(error)
             return b""
         self._read += len(line)
+        self._empty = 0 if line.strip() else self._empty + 1
+        if self._empty > MOST_EMPTY_LINES:
+            self.problem = f"More than {MOST_EMPTY_LINES} empty lines in a row, which no feed has; reading stopped."
+            return b""
         if self._is_too_large():
             self.problem = (
                 f"The file unpacks to more than {self._read // 1024**2} MB, which no feed does; reading stopped."
@@ -110,6 +117,20 @@ class TextLines:
         except UnicodeDecodeError:
             self.odd_lines += 1
             return line.decode("cp1252", "replace")
+
+
+def ends_well(path: Path, limits: Limits | None = None) -> bool:
+    """Tell whether a gzip file goes on to its end; one beyond the limits counts as whole, for reading it refuses it."""
+    limits = limits or Limits()
+    most = min(limits.unpacked_bytes, max(path.stat().st_size * limits.ratio, limits.ratio_counts_from))
+    read = 0
+    try:
+        with gzip.open(path) as file:
+            while read <= most and (chunk := file.read(LONGEST_LINE)):
+                read += len(chunk)
+    except (EOFError, OSError, zlib.error):
+        return False
+    return True
 
 
 def _damaged(error: Exception) -> str:

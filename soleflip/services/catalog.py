@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.catalog import Candidate, Verdict, judge_gtin, judge_style, style_keys
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.sizes import Size
+from soleflip.domain.words import count_of
 from soleflip.models import Gtin, MarketPrice, StyleCode, Variant
 from soleflip.services import doubts
 from soleflip.services.products import remember
@@ -77,11 +78,12 @@ def look_up(work: Work) -> str:
         except BudgetExhausted as error:
             if error.reason != "day":
                 raise
-            return f"{found} offers found at StockX; {len(wanted) - done} styles wait for tomorrow's requests."
+            left = count_of(len(wanted) - done, "style")
+            return f"{count_of(found, 'offer')} found at StockX; {left} left for tomorrow's requests."
     work.progress(done=len(wanted), total=len(wanted))
     with work.transaction() as session:
         match(session, work.clock())
-    return f"{len(wanted)} styles looked up, {found} offers found at StockX." if wanted else ""
+    return f"{count_of(len(wanted), 'style')} looked up, {count_of(found, 'offer')} found at StockX." if wanted else ""
 
 
 def _look_up(work: Work, group: Wanted) -> int:

@@ -14,8 +14,9 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, NotFound
+from soleflip.domain.words import count_of
 from soleflip.feeds import Feed, FeedError, FeedMapping, OfferRow, Refusal, open_feed
-from soleflip.models import FeedImport, FeedRefusal, Shop
+from soleflip.models import FeedImport, FeedRefusal, FeedSource, Shop
 from soleflip.services import sourcing
 from soleflip.services.feed_merge import ANALYZE, COPY, Merge, merge_stage, open_stage
 from soleflip.services.runs import Cancelled, Work
@@ -73,8 +74,8 @@ class ImportResult:
     def sentence(self) -> str:
         """Say in one sentence what came of the file."""
         words = (
-            f"{self.rows} rows: {self.imported} new offers, {self.updated} updated, {self.unchanged} unchanged, "
-            f"{self.refused} refused, {self.gone} gone."
+            f"{count_of(self.rows, 'row')}: {count_of(self.imported, 'new offer')}, {self.updated} updated, "
+            f"{self.unchanged} unchanged, {self.refused} refused, {self.gone} gone."
         )
         return f"{words} {self.problem}" if self.problem else words
 
@@ -118,7 +119,10 @@ def register(session: Session, *, filename: str, waits_for_mapping: bool = False
 
 
 def begin(session: Session, import_id: UUID, mapping: FeedMapping | None = None) -> FeedImport:
-    """Let an import that waited go on, and save its mapping with the shop. Raises Conflict when it did already."""
+    """Let an import that waited go on, and save its mapping with its shop and the source that it came from.
+
+    Raises Conflict when it did already.
+    """
     entry = session.get(FeedImport, import_id, with_for_update=True)
     if entry is None:
         raise NotFound("There is no such import.")
@@ -126,6 +130,9 @@ def begin(session: Session, import_id: UUID, mapping: FeedMapping | None = None)
         raise Conflict("This import is no longer waiting for its columns.")
     if mapping is not None and mapping.shop:
         entry.shop_id = save_mapping(session, mapping).id
+    source = session.get(FeedSource, entry.source_id) if entry.source_id is not None else None
+    if mapping is not None and source is not None:
+        source.mapping, source.error = mapping.stored(), None
     entry.state = "waiting"
     session.flush()
     return entry
@@ -291,7 +298,8 @@ def _add(result: ImportResult, merged: Merge) -> None:
     result.shop_ids = merged.shop_ids
     if merged.spared:
         result.notes.append(
-            f"{merged.spared} offers of this shop are not in the file; that is nearly all, so none was marked gone."
+            f"{count_of(merged.spared, 'offer')} of this shop are missing in the file; that is nearly all, "
+            "so none was marked gone."
         )
 
 

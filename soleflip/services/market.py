@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import NotFound
+from soleflip.domain.words import count_of
 from soleflip.models import LatestQuote, Product, Quote, Variant
 from soleflip.services import fees
 from soleflip.services.runs import Work
@@ -88,7 +89,9 @@ def fetch_due(work: Work) -> str:
         waiting = due(session, work.clock(), everything=bool(work.params.get("everything")))
     quotes = 0
     for done, each in enumerate(waiting):
-        work.progress(done=done, total=len(waiting), message=f"Quotes of {len(waiting)} products", quotes=quotes)
+        work.progress(
+            done=done, total=len(waiting), message=f"Quotes of {count_of(len(waiting), 'product')}", quotes=quotes
+        )
         try:
             quotes += fetch_quotes(
                 work, each.product_id, each.stockx_product_id, Lane.HOT if each.is_live else Lane.COLD
@@ -96,10 +99,11 @@ def fetch_due(work: Work) -> str:
         except BudgetExhausted as error:
             if error.reason != "day":
                 raise
-            return f"{quotes} quotes taken; {len(waiting) - done} products wait for tomorrow's requests."
+            left = count_of(len(waiting) - done, "product")
+            return f"{count_of(quotes, 'quote')} taken; {left} left for tomorrow's requests."
     if waiting:
         work.progress(done=len(waiting), total=len(waiting), quotes=quotes)
-    return f"{quotes} quotes of {len(waiting)} products taken." if waiting else ""
+    return f"{count_of(quotes, 'quote')} of {count_of(len(waiting), 'product')} taken." if waiting else ""
 
 
 def quote_products(work: Work, product_ids: Sequence[UUID], lane: Lane = Lane.HOT) -> int:
@@ -111,7 +115,7 @@ def quote_products(work: Work, product_ids: Sequence[UUID], lane: Lane = Lane.HO
         known = {row.id: row.stockx_product_id for row in session.execute(query)}
     quotes = 0
     for done, product_id in enumerate(product_ids):
-        work.progress(message=f"Quotes of {len(product_ids)} products, {done} done")
+        work.progress(message=f"Quotes of {count_of(len(product_ids), 'product')}, {done} done")
         stockx_id = known.get(product_id)
         if stockx_id is not None:
             quotes += fetch_quotes(work, product_id, stockx_id, lane)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.orders import needs_detail
+from soleflip.domain.words import count_of
 from soleflip.models import Setting, StockxOrder
 from soleflip.models.orders import UNSETTLED
 from soleflip.services import ledger, market_memory
@@ -47,9 +48,10 @@ def sync(work: Work) -> str:
         late_costs = ledger.catch_up(session, work.books, work.clock())
         market_memory.learn_own_sales(session)
         waiting = review_count(session)
-    sentence = f"{tally.seen} orders seen, {tally.new} new, {tally.changed} changed, {tally.details} details fetched"
+    sentence = f"{count_of(tally.seen, 'order')} seen, {tally.new} new, {tally.changed} changed"
+    sentence += f", {count_of(tally.details, 'detail')} fetched"
     if late_costs:
-        sentence += f", {late_costs} costs booked"
+        sentence += f", {count_of(late_costs, 'cost')} booked"
     return sentence + (f"; {waiting} wait for your decision." if waiting else ".")
 
 

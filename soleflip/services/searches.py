@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.words import count_of
 from soleflip.models import Opportunity, SavedSearch, SearchHit
 from soleflip.services import alerts
 from soleflip.services.opportunity_filter import OpportunityFilter, narrow
@@ -114,5 +115,4 @@ def _words(session: Session, search: SavedSearch, new: Sequence[UUID]) -> tuple[
     ]
     if len(new) > len(best):
         lines.append(f"and {len(new) - len(best)} more")
-    what = "One new pair passes" if len(new) == 1 else f"{len(new)} new pairs pass"
-    return f"{what} {search.name!r}", "\n".join(lines)
+    return f"{count_of(len(new), 'new pair')} in {search.name!r}", "\n".join(lines)

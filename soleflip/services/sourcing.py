@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soleflip.domain.words import count_of
 from soleflip.services import catalog, evaluation, market, searches
 from soleflip.services.runs import Work
 
@@ -30,4 +31,6 @@ def _recompute(work: Work) -> str:
         count = evaluation.recompute(session, work.clock())
         new = searches.tell_new(session, work.clock())
     work.progress(computed=count)
-    return f"{count} opportunities computed." + (f" {new} new in saved searches." if new else "")
+    return f"{count_of(count, 'opportunity', 'opportunities')} computed." + (
+        f" {new} new in saved searches." if new else ""
+    )

@@ -49,7 +49,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("reprice", "Reprice live listings", 3600, 90),
     Entry("automate", "Automation: let the rules decide, and carry out what is approved", 300, 30),
     Entry("monitor", "Look at everything live, and say what wants your eye", 600, 30),
-    Entry("feed_fetch", "Fetch shops' feeds from their addresses", 3600, 300),
+    Entry("feed_fetch", "Fetch shops' feeds from addresses and folders", 600, 120),
     Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
     Entry("tidy_exports", "Remove files that were made for download a week ago", 86_400, 3600),
     Entry("backup", "Back up the database", 86_400, 86_400),

@@ -110,7 +110,7 @@ RUN_NAMES = {
 
 def install(app: Flask) -> None:
     """Register every format as a Jinja filter of its function's name."""
-    amounts = (money, signed, compact, percent, number, counted, symbol)
+    amounts = (money, signed, compact, percent, number, counted, plural, symbol)
     times = (day, when, iso, ago, real_ago, until, duration)
     for format_ in (*amounts, *times, state_word, state_colour, run_name):
         app.jinja_env.filters[format_.__name__] = format_
@@ -158,6 +158,11 @@ def number(value: Decimal | float | None) -> str:
 def counted(value: int, most: int = MOST_COUNTED) -> str:
     """Format a count that ends at `most`: what is beyond is not counted, and the reader is told so."""
     return f"{number(most)}+" if value > most else number(value)
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Format a count with its noun: 1 hour, 2 hours."""
+    return f"{number(count)} {noun if count == 1 else many or noun + 's'}"
 
 
 def day(value: datetime | date | None, style: str = "medium") -> str:

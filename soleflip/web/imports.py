@@ -55,13 +55,14 @@ def take(given: FileStorage) -> Response:
 
 @bp.post("/sources")
 def add_source() -> Response:
-    """Keep an address from which a feed is fetched by itself, and fetch it for the first time."""
+    """Keep an address that a feed is fetched from, or a folder to watch, and look there for the first time."""
     hours = request.form.get("every_hours", "24")
     try:
         source = feed_sources.add(
             g.session,
             name=request.form.get("name", ""),
-            url=request.form.get("url", ""),
+            url=request.form.get("url") or None,
+            folder=request.form.get("folder") or None,
             every_hours=int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 6 else 0,
             actor=actor(),
         )

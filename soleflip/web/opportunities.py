@@ -12,6 +12,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import lines_of
+from soleflip.domain.words import count_of
 from soleflip.services import doubts, opportunities, searches
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
@@ -72,7 +73,7 @@ def bought(opportunity_id: UUID) -> Response:
         items = opportunities.mark_bought(g.session, opportunity_id, purchase, actor=actor(), now=now())
     except InvalidInput as error:
         return _show(opportunity_id, status=422, error=error)
-    flash(f"{len(items)} pairs ordered." if len(items) > 1 else "One pair ordered.", "success")
+    flash(f"{count_of(len(items), 'pair')} ordered.", "success")
     return go(url_for("opportunities.show", opportunity_id=opportunity_id))
 
 
@@ -162,7 +163,7 @@ def decide_match() -> Response:
         now=now(),
     )
     start_run("detect")
-    flash(f"Decided for {count} offers, and for all like them in later feeds.", "success")
+    flash(f"Decided for {count_of(count, 'offer')}, and for all like them in later feeds.", "success")
     return go(url_for("opportunities.matches"))
 
 

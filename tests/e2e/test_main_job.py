@@ -66,7 +66,7 @@ def print_a_label(visitor: Visitor) -> None:
         visitor.page.get_by_role("button", name="Skip a day of sandbox time").click()
         expect(visitor.page.get_by_text("has passed in the sandbox")).to_be_visible()
         visitor.page.get_by_role("button", name="Sync now").click()
-        expect(visitor.page.get_by_text(re.compile(r"\d+ orders seen"))).to_be_visible(timeout=LONG)
+        expect(visitor.page.get_by_text(re.compile(r"\d+ orders? seen"))).to_be_visible(timeout=LONG)
         visitor.go("/orders")
         if labels.count():
             break
@@ -120,7 +120,7 @@ def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> int:
     for _ in range(3):
         skip_a_week(visitor)
     visitor.page.get_by_role("button", name="Sync now").click()
-    expect(visitor.page.get_by_text(re.compile(r"\d+ orders seen"))).to_be_visible(timeout=LONG)
+    expect(visitor.page.get_by_text(re.compile(r"\d+ orders? seen"))).to_be_visible(timeout=LONG)
 
     visitor.go("/")
     expect(visitor.page.get_by_text("No profit yet")).to_have_count(0)

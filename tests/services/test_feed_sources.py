@@ -82,7 +82,7 @@ def test_a_name_is_taken_once_and_a_source_removed_once(session: Session) -> Non
         feed_sources.remove(session, source.id, actor="test")
 
 
-def _run(app: Any, source_id: int) -> Run:
+def run_feed(app: Any, source_id: int) -> Run:
     """Fetch a feed as a worker would; StockX is not there, so what follows the import waits for later."""
     from soleflip.jobs import tasks
 
@@ -101,13 +101,13 @@ def test_a_feed_is_fetched_imported_and_next_time_left_alone(app: Any, address: 
             settings.save(session, FeedSettings, {"private_addresses": "yes"}, actor="test")
             source_id = _add(session, f"{address}/feed").id
             broken_id = _add(session, f"{address}/broken", "Broken").id
-        _run(app, source_id)
+        run_feed(app, source_id)
         with runtime.transaction() as session:
             source = session.get_one(FeedSource, source_id)
             assert (source.etag, source.error) == ('"one"', None)
             assert session.scalar(select(func.count()).select_from(MarketPrice)) == 10
-        assert _run(app, source_id).message == "Kantstein: not changed."
-        assert "answered 500" in (_run(app, broken_id).message or "")
+        assert run_feed(app, source_id).message == "Kantstein: not changed."
+        assert "answered 500" in (run_feed(app, broken_id).message or "")
         with runtime.transaction() as session:
             assert "answered 500" in (session.get_one(FeedSource, broken_id).error or "")
 
@@ -116,4 +116,4 @@ def test_a_private_address_is_not_fetched_by_default(app: Any, address: str) -> 
     with app.app_context():
         with app.extensions["soleflip"].transaction() as session:
             source_id = _add(session, f"{address}/feed").id
-        assert "private network" in (_run(app, source_id).message or "")
+        assert "private network" in (run_feed(app, source_id).message or "")

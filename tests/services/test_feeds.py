@@ -7,6 +7,7 @@ import gzip
 import io
 import tracemalloc
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.feeds import FeedError, FeedMapping
 from soleflip.feeds.demo import COLUMNS, DEMO_FEED, rows
+from soleflip.feeds.text import MOST_EMPTY_LINES, TextLines
 from soleflip.models import MarketPrice, MarketPriceHistory, Shop
 from soleflip.services import feeds
 
@@ -94,7 +96,7 @@ def test_a_file_with_a_handful_of_many_offers_empties_no_shop(session: Session, 
     feeds.import_file(session, write(everything), now=NOW)
     part = feeds.import_file(session, write(everything[:5]), now=NOW + timedelta(days=1))
     assert (part.unchanged, part.gone) == (5, 0)
-    assert "195 offers of this shop are not in the file" in part.notes[0]
+    assert "195 offers of this shop are missing in the file" in part.notes[0]
     half = feeds.import_file(session, write(everything[:100]), now=NOW + timedelta(days=2))
     assert (half.gone, half.notes) == (100, [])
 
@@ -280,6 +282,19 @@ def test_a_zip_bomb_is_refused(session: Session, tmp_path: Path) -> None:
             file.write(bytes(b"a" * 1024 * 1024))
     with pytest.raises(FeedError):
         feeds.import_file(session, path, now=NOW)
+
+
+def test_a_file_of_empty_lines_is_not_read_to_its_end(session: Session, tmp_path: Path) -> None:
+    """Hundreds of megabytes of them fit into a file that takes a second to send: counted in lines, not in bytes."""
+    path = tmp_path / "empty.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(",".join(COLUMNS).encode() + b"\n")
+        for _ in range(64):
+            file.write(b"\n" * 1024**2)
+    with pytest.raises(FeedError, match="empty lines in a row"):
+        feeds.import_file(session, path, now=NOW)
+    with closing(TextLines(path)) as lines:
+        assert sum(1 for _ in lines) == MOST_EMPTY_LINES + 1
 
 
 def test_a_table_is_read_by_its_mapping(session: Session, tmp_path: Path) -> None:

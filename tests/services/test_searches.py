@@ -59,7 +59,7 @@ def test_what_is_new_is_told_once(market: Session) -> None:
     assert searches.tell_new(market, later) == 3
     alert = market.scalars(select(Alert)).one()
     assert alert.kind == "opportunity"
-    assert alert.title == "3 new pairs pass 'Good ones'"
+    assert alert.title == "3 new pairs in 'Good ones'"
     assert alert.url == f"/opportunities/searches/{search.id}"
     assert all(each.title in alert.body and str(each.net_profit) in alert.body for each in new)
     assert searches.tell_new(market, later) == 0
