@@ -19,6 +19,7 @@ from soleflip.api.fields import (
     Ids,
     Moment,
     Page,
+    Paged,
     ProductShape,
     RunShape,
     Shape,
@@ -41,14 +42,13 @@ TAG = "Inventory"
 Words = Annotated[str, Field(max_length=120)]
 
 
-class ItemQuery(Asked):
-    """Which pairs are wanted; a page has fifty."""
+class ItemQuery(Paged):
+    """Which pairs are wanted."""
 
     state: str = Field(default="held", pattern=f"^({'|'.join(SHOWN)})$")
     q: str = Field(default="", max_length=100)
     brand: int | None = Field(default=None, ge=1, le=2**31 - 1)
     sort: str = Field(default="-added", pattern=f"^-?({'|'.join(SORTS)})$")
-    cursor: str | None = Field(default=None, max_length=2000, description="`next_cursor` of the page before.")
 
 
 class ItemShape(Shape):
@@ -172,8 +172,8 @@ class FoundVariants(Shape):
 def list_items(query: ItemQuery) -> ItemPage:
     """List the pairs."""
     wanted = StockFilter(query.state, query.q, query.brand, query.sort, unseal(query.cursor))
-    found = stock_overview.overview(session(), wanted)
-    return ItemPage(items=[ItemShape.of(row.item) for row in found.rows], next_cursor=seal(found.next))
+    rows, cursor = stock_overview.pairs(session(), wanted, limit=query.limit)
+    return ItemPage(items=[ItemShape.of(row.item) for row in rows], next_cursor=seal(cursor))
 
 
 @bp.post("/items")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,12 +10,13 @@ from flask import Blueprint
 from pydantic import Field, RootModel
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Moment, Page, ProductShape, Shape, seal, unseal
+from soleflip.api.fields import Asked, Moment, Page, Paged, ProductShape, Shape, seal, unseal
 from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
 from soleflip.api.unit import actor, runtime, session
 from soleflip.domain.errors import NotFound
+from soleflip.models import AuditEntry
 from soleflip.services import audit, connection, search, settings
 
 bp = Blueprint("settings", __name__)
@@ -42,12 +44,11 @@ class AccountShape(Shape):
     reason: str | None
 
 
-class AuditQuery(Asked):
+class AuditQuery(Paged):
     """Whose acts, and which, are wanted."""
 
     actor: str | None = Field(default=None, max_length=120)
     act: str | None = Field(default=None, max_length=60)
-    cursor: str | None = Field(default=None, max_length=2000, description="`next_cursor` of the page before.")
 
 
 class AuditShape(Shape):
@@ -117,10 +118,15 @@ def disconnect_account() -> AccountShape:
 @bp.get("/settings/audit")
 @operation(TAG, "admin", AuditPage)
 def list_audit(query: AuditQuery) -> AuditPage:
-    """List who did what when, newest first; a page has fifty."""
-    found, cursor = audit.entries(session(), actor=query.actor, act=query.act, after=unseal(query.cursor))
+    """List who did what when, newest first."""
+    found, cursor = _entries(query)
     items = [AuditShape.model_validate(entry) for entry in found]
     return AuditPage(items=items, next_cursor=seal(str(cursor) if cursor else None))
+
+
+def _entries(query: AuditQuery) -> tuple[Sequence[AuditEntry], int | None]:
+    after = unseal(query.cursor)
+    return audit.entries(session(), actor=query.actor, act=query.act, after=after, limit=query.limit)
 
 
 @bp.get("/search")

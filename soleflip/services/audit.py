@@ -15,10 +15,10 @@ PAGE = 50
 
 
 def entries(
-    session: Session, *, actor: str | None = None, act: str | None = None, after: str | None = None
+    session: Session, *, actor: str | None = None, act: str | None = None, after: str | None = None, limit: int = PAGE
 ) -> tuple[Sequence[AuditEntry], int | None]:
     """Return a page of the log and the cursor of the next one; raises InvalidInput for a bad cursor."""
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE + 1)
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit + 1)
     if actor:
         query = query.where(AuditEntry.actor == actor)
     if act:
@@ -28,7 +28,7 @@ def entries(
             raise InvalidInput("This page of the log is no longer there: start at the first one.", field="after")
         query = query.where(AuditEntry.id < int(after))
     found = session.scalars(query).all()
-    return found[:PAGE], found[PAGE - 1].id if len(found) > PAGE else None
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def note(session: Session, actor: str, act: str, subject: str | None = None, **after: Any) -> None:

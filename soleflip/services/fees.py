@@ -36,7 +36,10 @@ def book(session: Session) -> FeeBook:
 
 
 def _published_penalty(currency: str) -> Penalty | None:
-    """StockX's published penalty in a currency, "or the local equivalent"; None without a rate."""
+    """StockX's published penalty in a currency, "or the local equivalent"; None without a rate.
+
+    At the rate of the day on which it was published: an estimate that moved with each day's rate would be no steadier.
+    """
     table = PENALTIES[-1]
     found = rates.known(table.currency, currency, table.valid_from)
     return Penalty(table.rate, cents_up(table.minimum * found.value)) if found else None
@@ -84,8 +87,8 @@ def kind_of_part(part: str) -> type[Any]:
 
 
 def in_force(found: FeeBook, part: str, day: date) -> Any:
-    """Return the entry of a part that holds on a day, as a start for the next one."""
-    return _in_force(found, part, kind_of_part(part)(valid_from=day))
+    """Return the entry of a part as it holds on a day, beginning that day: a start for the next one."""
+    return replace(_in_force(found, part, kind_of_part(part)(valid_from=day)), valid_from=day)
 
 
 def _in_force(found: FeeBook, part: str, wanted: Any) -> Any:

@@ -301,11 +301,22 @@ def test_the_tax_report_comes_as_it_is_asked_for(caller: Caller, world: World, k
 
 
 def test_walking_the_pages_of_a_list_shows_everything_once(caller: Caller, world: World) -> None:
-    for path in ("/quickflip/opportunities?everything=true", "/selling/listings?status=all", "/automation/runs?"):
+    for number in range(9):
+        caller.send("PUT", "/settings/vat", json={"values": {"rate": str(10 + number)}})
+    lists = (
+        "/quickflip/opportunities?everything=true",
+        "/selling/listings?status=all",
+        "/automation/runs?",
+        "/inventory/items?state=all",
+        "/inventory/items?state=all&sort=cost",
+        "/settings/audit?act=settings",
+    )
+    for path in lists:
         seen: list[str] = []
         cursor = ""
         while True:
             page = caller.get(f"{path}&limit=7{cursor}").json
+            assert "items" in page, (path, page)
             seen += [each["id"] for each in page["items"]]
             if page["next_cursor"] is None:
                 break
