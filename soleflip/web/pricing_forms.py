@@ -80,7 +80,8 @@ def own_fields(
     fields = []
     for spec in pricing.describe(settings_type):
         value = acting.get(spec.name, spec.default)
-        shown = "off" if value is None else str(value).replace("_", " ")
+        words = {"None": "off", "True": "yes", "False": "no"}
+        shown = words.get(str(value), str(value).replace("_", " "))
         acts = f"Acts: {shown}, by {layers.get(spec.name, 'the default')}"
         fields.append(Field(spec, prefix + spec.name, own.get(spec.name), _errors(spec, error), acts))
     return fields

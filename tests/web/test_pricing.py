@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -155,3 +156,27 @@ def test_an_experiment_deals_new_listings_by_lot_unless_a_strategy_is_chosen(bro
     assert "not enough data yet" in browser.get("/pricing").text
     assert post(browser, "/pricing/experiment", act="end").status_code == 303
     assert "Begin an experiment" in browser.get("/pricing").text
+
+
+def test_a_run_says_what_became_of_each_listing_and_what_it_used_once(browser, book):
+    counts = {"looked_at": 9, "to_change": 3, "kept": 2, "refused": 4, "refused_cool_down": 3, "refused_gate": 1}
+    with book() as session:
+        run = Run(
+            kind="reprice", actor="op", state="done", params={"approve": True}, requests_used=7, message="9 looked"
+        )
+        run.counts = {**counts, "failed": 0}
+        session.add(run)
+        session.flush()
+        for _ in range(3):
+            propose(session, make_listing(session, make_variant(session)), "109").run_id = run.id
+        key = run.id
+    for url in (f"/listings/runs/{key}", f"/runs/{key}"):
+        words = " ".join(re.sub("<[^>]+>", " ", browser.get(url).text).split())
+        told = "Looked at 9 Proposed 3 Kept 2 Refused 4 by cool down 3 by gate 1 Failed 0 Requests used 7"
+        assert words.count(told) == 1, words
+        assert "9 looked" not in words
+    shown = browser.get(f"/listings/runs/{key}").text
+    assert "Decide on 3 proposals" in shown
+    assert 'href="/pricing#proposals"' in shown
+    board = " ".join(re.sub("<[^>]+>", " ", browser.get("/pricing").text).split())
+    assert "For approval 9 3 2 4 cool down 3, gate 1 0 7" in board

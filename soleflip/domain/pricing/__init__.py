@@ -123,7 +123,7 @@ _ALL = (
     Strategy(
         "hold",
         "Hold",
-        "Leaves the ask where it is; the guards still raise it to the floor.",
+        "Leaves the ask where it is; the guards still raise it to the floor and lower it to the ceiling.",
         strategies.HoldSettings,
         strategies.hold,
         quote_use="unused",
