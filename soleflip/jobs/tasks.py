@@ -35,6 +35,7 @@ from soleflip.services import (
     listing_sync,
     market_memory,
     monitor,
+    open_files,
     orders,
     pricing,
     recovery,
@@ -73,6 +74,7 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "test_channel": channels.test,
     "monitor": monitor.watch,
     "backup": backups.perform,
+    "export": open_files.perform,
     "settle": recovery.settle,
     "automate": automation.process_quickflip_to_sale,
 }

@@ -61,9 +61,9 @@ FOR_VIEWERS = frozenset(
     }
 )
 # What only an owner may ask for.
-FOR_OWNERS = frozenset({"backups.download"})
+FOR_OWNERS = frozenset({"backups.download", "backups.download_export", "backups.export"})
 # Whole rooms that are the owner's.
-OWNERS_ROOMS = frozenset({"accounts"})
+OWNERS_ROOMS = frozenset({"accounts", "erasure"})
 DEVICE_COOKIE = "soleflip_device"
 DEVICE_LIFETIME = timedelta(days=365)
 HALF = "half_signed_in"

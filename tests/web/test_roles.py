@@ -37,6 +37,10 @@ OWNERS = {
     "accounts.remove_factor",
     "accounts.role",
     "backups.download",
+    "backups.download_export",
+    "backups.export",
+    "erasure.erase",
+    "erasure.index",
 }
 
 

@@ -1,0 +1,59 @@
+"""Deleting everything: every table, every file, every account but the one that asks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.orm import Session
+
+from soleflip.config import Settings
+from soleflip.db import Base
+from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.listings import LIVE_STATES
+from soleflip.models import AuditEntry, StockxListing, User
+from soleflip.services import accounts, backups, open_files
+
+WORD = "DELETE EVERYTHING"
+# Whoever asks stays signed in, with the second factor.
+KEPT = frozenset({"auth.users", "auth.sessions", "auth.second_factors", "auth.recovery_codes"})
+
+
+def asks_up(session: Session) -> int:
+    """Count the asks that are up on StockX or on their way there."""
+    return session.scalar(select(func.count()).where(StockxListing.status.in_(LIVE_STATES))) or 0
+
+
+def erase(session: Session, user: User, password: str, word: str, *, asks_stay: bool) -> None:
+    """Empty every table; only this account stays. Raises InvalidInput, and Conflict while asks are up on StockX.
+
+    `asks_stay` is the operator's word that asks on StockX stay there, for nobody here knows of them afterwards.
+    """
+    accounts.prove(user, password)
+    if word != WORD:
+        raise InvalidInput(f"Type {WORD}, in capital letters.", field="word")
+    up = asks_up(session)
+    if up and not asks_stay:
+        raise Conflict(
+            f"{up} asks are up on StockX or on their way there. Delist them first, or tick that they stay there."
+        )
+    names = ", ".join(
+        f'"{table.schema}"."{table.name}"' for table in Base.metadata.sorted_tables if table.fullname not in KEPT
+    )
+    # A worker in the middle of something holds its tables: rather give up than hold everybody up.
+    session.execute(text("SET LOCAL lock_timeout = '10s'"))
+    session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    session.execute(delete(User).where(User.id != user.id))
+    session.add(AuditEntry(actor=user.email, act="everything deleted", after={"asks left on StockX": up}))
+    session.flush()
+
+
+def remove_files(place: Settings, *, with_backups: bool) -> None:
+    """Remove uploads and exports, and backups where asked for: after the tables are empty."""
+    shutil.rmtree(place.data / "uploads", ignore_errors=True)
+    gone: list[Path] = [export.path for export in open_files.found(place.backups)]
+    if with_backups:
+        gone += [backup.path for backup in backups.found(place.backups)]
+    for path in gone:
+        path.unlink(missing_ok=True)
