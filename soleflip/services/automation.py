@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from soleflip.domain.pipeline import MOST_TRIES, wait_before
-from soleflip.models import AutomatedPair, Run
+from soleflip.models import AutomatedPair, Run, RunLine
 from soleflip.services import asks, carrying_out, decisions, placing, runs, stop
 from soleflip.services.asks import Preview
 from soleflip.services.runs import Books, Work
@@ -67,6 +67,10 @@ def process_quickflip_to_sale(work: Work) -> str:
     work.progress(decided=new, expired=gone, message="Carrying out what is approved")
     with work.transaction() as session:
         carried = carrying_out.carry_out(session, None, books=work.books, now=work.clock())
+        session.add_all(
+            RunLine(run_id=work.run_id, outcome=outcome, sentence=sentence, subject_id=subject)
+            for outcome, subject, sentence in carried.notes
+        )
     with work.transaction() as session:
         again = list_again(session, books=work.books, now=work.clock())
         resumed = _reopen(session, work)

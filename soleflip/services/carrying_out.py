@@ -45,13 +45,19 @@ SOLD = ("sold", "written_off")
 
 @dataclass(slots=True)
 class Carried:
-    """What came of a round: decisions by outcome, and the runs that were started for them."""
+    """What came of a round: decisions by outcome, the runs that were started for them, and a line for each."""
 
     runs: list[Run] = field(default_factory=list)
     done: int = 0
     waiting: int = 0
     failed: int = 0
     expired: int = 0
+    notes: list[tuple[str, UUID, str]] = field(default_factory=list)
+
+    def note(self, decision: Decision, title: str = "") -> None:
+        """Remember what became of a decision, for the log of a run."""
+        about = f"{decision.rule_name}, {title}" if title else decision.rule_name
+        self.notes.append((decision.state, decision.subject_id, f"{about}: {decision.outcome}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,10 @@ def carry_out(session: Session, ids: Sequence[UUID] | None, *, books: Books, now
         by_act.setdefault((task.rule.action, task.rule.settings.strategy), []).append(task)
     for (action, _), group in by_act.items():
         _ACTS[action](session, group, carried, books, now)
+    for decision in ended:
+        carried.note(decision)
+    for task in tasks:
+        carried.note(task.decision, f"{task.seen.title}, size {task.seen.size}")
     session.flush()
     return carried
 

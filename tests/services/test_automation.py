@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from soleflip.models import AutomatedPair, Item, Run, StockxListing
+from soleflip.models import AutomatedPair, Item, Run, RunLine, StockxListing
 from soleflip.services import automation, listings, runs, stop
 from soleflip.services.runs import Work
 from tests.services.ruled import BOOKS, NOW, offer, rule, states
@@ -35,6 +35,9 @@ def test_a_run_decides_and_carries_out_and_a_second_one_finds_it_done(session: S
     message, woken = automate(session, transaction)
     assert message == "2 decided, 2 carried out, 0 wait for room, 0 listed again, 0 expired."
     assert [kind for _, kind in woken] == ["list"]
+    lines = session.scalars(select(RunLine)).all()
+    assert [line.outcome for line in lines] == ["done", "done"]
+    assert "One pair bought, to be listed at" in lines[0].sentence
     message, woken = automate(session, transaction)
     assert message.startswith("0 decided, 0 carried out")
     assert woken == []
