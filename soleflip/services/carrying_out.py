@@ -87,7 +87,8 @@ def carry_out(session: Session, ids: Sequence[UUID] | None, *, books: Books, now
     if switch is not None and switch.is_stopped:
         return carried
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-    query = select(Decision).where(Decision.state == "approved").order_by(Decision.decided_at, Decision.id)
+    best_first = (Decision.decided_at, Decision.created_at.desc(), Decision.id)
+    query = select(Decision).where(Decision.state == "approved").order_by(*best_first)
     if ids is not None:
         query = query.where(Decision.id.in_(ids))
     approved = session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()

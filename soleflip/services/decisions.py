@@ -111,7 +111,11 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
     fitting = _new_ones(session, rule, matches(session, read, now), now)[:left]
     if not fitting:
         return 0
-    values = [_row(rule, read, match, now, run_id) for match in fitting]
+    # The best of a round is the newest by a hair: newest first is also best first.
+    values = [
+        _row(rule, read, match, now, run_id) | {"created_at": now - timedelta(microseconds=place)}
+        for place, match in enumerate(fitting)
+    ]
     written = session.scalars(insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)).all()
     if written and not rule.autopilot:
         plural = "s wait" if len(written) > 1 else " waits"
@@ -164,7 +168,6 @@ def _row(rule: Rule, read: automation.Rule, match: Match, now: datetime, run_id:
         "detail": seen.inputs,
         "decided_by": AUTOPILOT if rule.autopilot else None,
         "decided_at": now if rule.autopilot else None,
-        "created_at": now,
     }
 
 
