@@ -26,7 +26,7 @@ from soleflip.api.fields import (
 )
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.errors import NotFound
-from soleflip.domain.orders import document_links, status_of
+from soleflip.domain.orders import document_id, document_links, status_of
 from soleflip.models import StockxOrder
 from soleflip.services import costs, ledger, order_book, order_pages
 
@@ -210,6 +210,15 @@ def show_label(number: str) -> Response:
     return Response(content, mimetype=PDF, headers={"Cache-Control": "no-store"})
 
 
+@bp.get("/orders/<number>/documents/<key>")
+@operation(TAG, "read", files={PDF: "A document of a Direct order."})
+def show_document(number: str, key: str) -> Response:
+    """Hand one of a Direct order's documents through from StockX."""
+    order = order_pages.by_number(session(), number)
+    content = runtime().stockx.shipping_document(order.stockx_order_number, key)
+    return Response(content, mimetype=PDF, headers={"Cache-Control": "no-store"})
+
+
 @bp.get("/orders/<number>/documents")
 @operation(TAG, "read", DocumentList)
 def list_documents(number: str) -> DocumentList:
@@ -218,8 +227,13 @@ def list_documents(number: str) -> DocumentList:
     if order.inventory_type != "DIRECT":
         raise NotFound("Only Direct orders have a set of documents; the others have their shipping document.")
     answer = runtime().stockx.shipping_documents(order.stockx_order_number)
-    links = document_links(answer.shipping_documents)
-    return DocumentList(items=[DocumentShape(name=name, url=url) for name, url in links])
+    api = runtime().settings.stockx_api_url.rstrip("/")
+    found = document_links(answer.shipping_documents, api)
+    links = [(name, url, document_id(url, api, order.stockx_order_number)) for name, url in found]
+    own = f"/api/v1/orders/{order.stockx_order_number}/documents"
+    return DocumentList(
+        items=[DocumentShape(name=name, url=f"{own}/{key}" if key else url) for name, url, key in links]
+    )
 
 
 @bp.post("/orders/<number>/item")

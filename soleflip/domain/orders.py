@@ -175,17 +175,29 @@ def usual_wait(waits: Sequence[timedelta], *, share: Decimal = Decimal("0.9"), f
     return sorted(waits)[math.ceil(share * len(waits)) - 1]
 
 
-def document_links(answer: object, name: str = "") -> list[tuple[str, str]]:
-    """Return the name and address of every web link in StockX's answer on the documents of a Direct order."""
+def document_links(answer: object, api: str, name: str = "") -> list[tuple[str, str]]:
+    """Return the name and address of every link in StockX's answer on the documents of a Direct order.
+
+    Links of the web, and those to the API itself, whose address begins with `api`: see `document_id`.
+    """
     if isinstance(answer, str):
-        return [(name, answer)] if answer.startswith("https://") else []
+        return [(name, answer)] if answer.startswith(("https://", f"{api}/")) else []
     if isinstance(answer, Mapping):
         parts = [(_words(str(key)), value) for key, value in answer.items()]
     elif isinstance(answer, list | tuple):
         parts = [(str(number), value) for number, value in enumerate(answer, start=1)]
     else:
         return []
-    return [link for key, value in parts for link in document_links(value, f"{name}, {key.lower()}" if name else key)]
+    return [
+        link for key, value in parts for link in document_links(value, api, f"{name}, {key.lower()}" if name else key)
+    ]
+
+
+def document_id(address: str, api: str, order_number: str) -> str | None:
+    """Return the id of an order's document behind the API, where no browser gets by itself; None for other links."""
+    before = f"{api}/selling/orders/{order_number}/shipping-document/"
+    found = address.removeprefix(before)
+    return found if found != address and re.fullmatch(r"[\w-]{1,100}", found) else None
 
 
 def _words(key: str) -> str:

@@ -9,7 +9,8 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, make_response, request, url_for
 
 from soleflip.domain.errors import InvalidInput, NotFound
-from soleflip.domain.orders import document_links
+from soleflip.domain.orders import document_id, document_links
+from soleflip.models import StockxOrder
 from soleflip.services import costs, ledger, order_book
 from soleflip.services.order_book import OrderFilter
 from soleflip.web.htmx import go, page
@@ -94,10 +95,19 @@ def label(order_id: UUID) -> Response:
     order = order_book.show(g.session, order_id, now()).line.order
     if not order.shipping_id:
         raise NotFound("StockX has not made a shipping document for this order yet. Sync, then try again.")
-    content = runtime().stockx.shipping_document(order.stockx_order_number, order.shipping_id)
-    response = make_response(content)
+    return _paper(order.stockx_order_number, order.shipping_id)
+
+
+@bp.get("/<uuid:order_id>/documents/<key>.pdf")
+def document(order_id: UUID, key: str) -> Response:
+    """Hand one of a Direct order's documents through from StockX."""
+    return _paper(order_book.show(g.session, order_id, now()).line.order.stockx_order_number, key)
+
+
+def _paper(number: str, key: str) -> Response:
+    response = make_response(runtime().stockx.shipping_document(number, key))
     response.headers["Content-Type"] = "application/pdf"
-    response.headers["Content-Disposition"] = f'inline; filename="shipping-{order.shipping_id}.pdf"'
+    response.headers["Content-Disposition"] = f'inline; filename="shipping-{key}.pdf"'
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -109,12 +119,18 @@ def documents(order_id: UUID) -> Response:
     if order.inventory_type != "DIRECT":
         raise NotFound("Only Direct orders have a set of documents; the others have their shipping document.")
     answer = runtime().stockx.shipping_documents(order.stockx_order_number)
-    return page(
-        "orders/documents.html",
-        "orders/_documents.html",
-        order=order,
-        links=document_links(answer.shipping_documents),
-    )
+    links = [(name, _reachable(order, link)) for name, link in document_links(answer.shipping_documents, _api())]
+    return page("orders/documents.html", "orders/_documents.html", order=order, links=links)
+
+
+def _api() -> str:
+    return runtime().settings.stockx_api_url.rstrip("/")
+
+
+def _reachable(order: StockxOrder, address: str) -> str:
+    """A document behind StockX's API comes through the app, which has the token for it."""
+    found = document_id(address, _api(), order.stockx_order_number)
+    return address if found is None else url_for("orders.document", order_id=order.id, key=found)
 
 
 def _uuid(text: str) -> UUID:

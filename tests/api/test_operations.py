@@ -203,7 +203,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "disconnect_account", "", {}
 
 
-ELSEWHERE = {"show_label", "list_documents"}
+ELSEWHERE = {"show_label", "show_document", "list_documents"}
 """They ask StockX, whom nobody plays here; tests/api/test_document.py sees that they say so."""
 
 

@@ -95,6 +95,7 @@ SAME: dict[str, str] = {
     "opportunities.save_search": "keep_search",
     "opportunities.show": "show_opportunity",
     "orders.cost": "set_cost",
+    "orders.document": "show_document",
     "orders.documents": "list_documents",
     "orders.index": "list_active_orders",
     "orders.label": "show_label",

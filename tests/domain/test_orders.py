@@ -10,6 +10,7 @@ import pytest
 from soleflip.domain.orders import (
     STATUSES,
     Stage,
+    document_id,
     document_links,
     is_newer,
     needs_detail,
@@ -126,9 +127,23 @@ def test_documents_of_a_direct_order_are_links_with_names() -> None:
         "thermalLabelOnly": "javascript:alert(1)",
         "sellerShippingInstructions": {"normalLabel": {"label": ["https://a/2", "https://a/3"]}},
     }
-    assert document_links(answer) == [
+    assert document_links(answer, "http://api.test/v2") == [
         ("Required documents, commercial invoice", "https://a/1"),
         ("Seller shipping instructions, normal label, label, 1", "https://a/2"),
         ("Seller shipping instructions, normal label, label, 2", "https://a/3"),
     ]
-    assert document_links(None) == []
+    assert document_links(None, "http://api.test/v2") == []
+
+
+def test_a_document_behind_the_api_is_known_by_its_id() -> None:
+    api = "http://api.test/v2"
+    own = f"{api}/selling/orders/06-9X/shipping-document/S-12"
+    assert document_links({"slip": own, "elsewhere": "http://bad.example/x"}, api) == [("Slip", own)]
+    assert document_id(own, api, "06-9X") == "S-12"
+    for other in (
+        own + "/../x",
+        own + "?a=b",
+        f"{api}/selling/orders/1/shipping-document/S-12",
+        "https://x.example/S-12",
+    ):
+        assert document_id(other, api, "06-9X") is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 from sqlalchemy import select
 
 from soleflip.domain.analytics import period_of
-from soleflip.models import Item, LedgerEntry, Run, StockxListing, StockxOrder
+from soleflip.models import Item, LedgerEntry, Run, StockxListing, StockxOrder, Variant
 from soleflip.services import analytics, runs
+from soleflip.stockx import CreateListing
 from tests.selling import Selling
 
 WALK = ("SHIPPED", "RECEIVED", "AUTHENTICATING", "AUTHENTICATED", "PAYOUTPENDING", "PAYOUTCOMPLETED", "COMPLETED")
@@ -127,3 +131,39 @@ def test_a_second_sync_asks_for_no_order_again(selling: Selling, numbers: list[s
     assert asked == 4
     sync(selling)
     assert requests_of("GetOrder") == asked
+
+
+def test_a_direct_order_shows_its_documents_and_hands_them_through(selling: Selling) -> None:
+    stockx, now = selling.runtime.stockx, selling.runtime.clock()
+    with selling.runtime.transaction() as session:
+        known = session.scalars(select(Variant.stockx_variant_id).where(Variant.stockx_variant_id.is_not(None))).all()
+    variant = next(key for key in known if key and int(key[-1], 16) < 4)
+    wanted = CreateListing(
+        variant_id=variant,
+        amount=Decimal(9000),
+        currency_code="EUR",
+        expires_at=now + timedelta(days=30),
+        inventory_type="DIRECT",
+    )
+    operation = stockx.create_listing(wanted)
+    while stockx.listing(operation.listing_id).status != "ACTIVE":
+        time.sleep(0.05)
+    selling.sandbox.control("clock", frozen=True)
+    number = selling.sandbox.control("purchase", listingId=operation.listing_id)["orderNumber"]
+    sync(selling)
+    order = orders(selling)[number]
+    assert order.inventory_type == "DIRECT"
+    base = f"/orders/{order.id}"
+
+    def look(browser: Any) -> list[Any]:
+        page = browser.get(f"{base}/documents")
+        links = re.findall(rf'href="({base}/documents/[^"]+)"', page.text)
+        papers = [browser.get(link) for link in sorted(set(links))]
+        return [page.status_code, page.text, links, f"{base}/documents" in browser.get(base).text, papers]
+
+    status, text, links, is_linked, papers = selling.browse(look)
+    assert (status, len(links), is_linked) == (200, 3, True)
+    assert "Required documents, packing slip" in text
+    assert [(paper.status_code, paper.mimetype, paper.data[:4]) for paper in papers] == [
+        (200, "application/pdf", b"%PDF")
+    ]
