@@ -149,16 +149,15 @@ def _around(session: Session, filtered: Select[int, int]) -> Any:
     """Read counts, brands, reviews, the open run and the last price change in one statement."""
     counts = [part for state in STATES if state not in ("live", "all") for part in (state, _count(state))]
     sizes = filtered.subquery()
-    brands = (
-        select(Brand.id, Brand.name)
-        .where(
-            Brand.id.in_(
-                select(Product.brand_id).join(StockxListing, StockxListing.product_id == Product.id).distinct()
-            )
-        )
-        .order_by(Brand.name)
-        .subquery()
+    # One listing of each brand is looked for: that of all brands' listings would read them all.
+    one_of = (
+        select(StockxListing.id)
+        .join(Product, Product.id == StockxListing.product_id)
+        .where(Product.brand_id == Brand.id)
+        .limit(1)
+        .lateral()
     )
+    brands = select(Brand.id, Brand.name).join(one_of, literal(True)).order_by(Brand.name).subquery()
     reviews = (
         select(
             StockxListing.id,

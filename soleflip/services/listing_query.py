@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     tuple_,
 )
@@ -64,7 +65,7 @@ def heads(wanted: ListingFilter, now: datetime, max_age: timedelta) -> Select[An
     query = _chosen(tables, wanted, now, max_age, tables.listing.line, place.label("sorting"), key.label("head"))
     query = query.where(~_stands_lower(tables, wanted, now, max_age))
     if wanted.after:
-        query = query.where(*_behind(wanted, place, key))
+        query = query.where(_behind(wanted, place, key))
     return query.order_by(*((place.desc(), key.desc()) if wanted.sort.startswith("-") else (place, key)))
 
 
@@ -117,13 +118,15 @@ def _place_in_order(tables: Tables, column: str) -> ColumnElement[Any]:
     return func.coalesce(amounts[column], literal_column(NOWHERE, Numeric))
 
 
-def _behind(wanted: ListingFilter, place: ColumnElement[Any], key: Any) -> list[ColumnElement[bool]]:
-    """Begin behind the cursor; the second condition is in the first, and tells the index of titles where."""
+def _behind(wanted: ListingFilter, place: ColumnElement[Any], key: Any) -> ColumnElement[bool]:
+    """Begin behind the cursor. Titles are of another table than the key, so their index has to be told by itself."""
     value, head = _read_cursor(wanted)
+    down = wanted.sort.startswith("-")
+    if wanted.column == "title":
+        beyond = or_(place < value, key < head) if down else or_(place > value, key > head)
+        return and_(place <= value if down else place >= value, beyond)
     here, there = tuple_(place, key), tuple_(value, head)
-    if wanted.sort.startswith("-"):
-        return [here < there, place <= value]
-    return [here > there, place >= value]
+    return here < there if down else here > there
 
 
 def _read_cursor(wanted: ListingFilter) -> tuple[Any, Any]:
