@@ -24,7 +24,7 @@ from soleflip.stockx import StockX
 log = structlog.get_logger()
 
 TASK = "soleflip.jobs.tasks.perform"
-URGENT = frozenset({"list", "change", "order_sync", "product_lookup", "deliver_alerts", "test_channel"})
+URGENT = frozenset({"away", "list", "change", "order_sync", "product_lookup", "deliver_alerts", "test_channel"})
 QUEUES = ("urgent", "default")
 JOB_TIMEOUT = 32 * 86_400
 """Longer than any time limit of a run: those are what ends one (services/timetable.py)."""

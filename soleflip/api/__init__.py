@@ -11,6 +11,7 @@ from soleflip.api import (
     analytics,
     automation,
     automation_rules,
+    away,
     document,
     fees,
     findings,
@@ -50,6 +51,7 @@ ROOMS = (
     automation_rules,
     timetable,
     pipeline,
+    away,
     fees,
     settings,
 )

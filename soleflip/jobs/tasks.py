@@ -23,6 +23,8 @@ from soleflip.runtime import Runtime
 from soleflip.services import (
     alerts,
     automation,
+    away,
+    away_asks,
     backups,
     catalog,
     change_batches,
@@ -76,6 +78,8 @@ KINDS: dict[str, Callable[[Work], str]] = {
     "backup": backups.perform,
     "export": open_files.perform,
     "settle": recovery.settle,
+    away.PAUSE: away_asks.pause,
+    away_asks.LOOK: away_asks.look,
     "automate": automation.process_quickflip_to_sale,
 }
 
@@ -210,6 +214,8 @@ def start_due() -> list[UUID]:
             started.append(runs.start(session, kind, actor=timetable.ACTOR, params=timetable.params_of(session, kind)))
         if recovery.is_needed(session):
             started.append(runs.start(session, recovery.KIND, actor=timetable.ACTOR))
+        leaving = away.start_planned(session, runtime.clock())
+        started += [leaving] if leaving else []
     for run in started:
         runtime.queue.wake(run.id, run.kind)
     return [run.id for run in started]

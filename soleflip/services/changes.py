@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, selectinload
 from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
 from soleflip.domain.listings import ON_STOCKX
 from soleflip.models import ListingChange, StockxListing
-from soleflip.services import listings, pricing_rules, stock
+from soleflip.services import away, listings, pricing_rules, stock
 from soleflip.services.pricing_rules import Rulebook
 
 KINDS = ("price", "activate", "deactivate", "delete")
@@ -52,9 +52,19 @@ class Asked:
 
 
 def ask(
-    session: Session, wishes: Iterable[Wish], *, run_id: UUID, actor: str, now: datetime, state: str = "waiting"
+    session: Session,
+    wishes: Iterable[Wish],
+    *,
+    run_id: UUID,
+    actor: str,
+    now: datetime,
+    state: str = "waiting",
+    is_home: bool = False,
 ) -> Asked:
-    """Write wishes down for a run after passing each through the gate; a listing takes one change at a time."""
+    """Write wishes down for a run after passing each through the gate; a listing takes one change at a time.
+
+    While the operator is away no ask goes up, unless `is_home`: the operator has looked at these.
+    """
     wanted = {wish.listing_id: wish for wish in wishes}
     rows = session.scalars(
         select(StockxListing)
@@ -64,11 +74,14 @@ def ask(
         .with_for_update()
     )
     rulebook = pricing_rules.load(session)
+    shut = not is_home and any(wish.kind == "activate" for wish in wanted.values()) and away.in_force(session)
     accepted: list[dict[str, Any]] = []
     refused: dict[UUID, str] = {}
     for row in rows:
         wish = wanted[row.id]
         try:
+            if shut and wish.kind == "activate":
+                away.ensure_home(session)
             price = _checked(session, row, wish, now, rulebook)
         except SoleFlipError as error:
             refused[row.id] = str(error)

@@ -25,7 +25,7 @@ OPEN_STATES = ("queued", "running")
 MAX_CRASHES = 5
 MAX_RETRIES = 60
 
-HOLDS_ROWS = frozenset({"list", "change", "reprice"})
+HOLDS_ROWS = frozenset({"away", "list", "change", "reprice"})
 """Kinds whose rows wait for them: only the work itself can give those back, so a cancelled one still begins."""
 
 # Runs live in real time, also in the sandbox whose days are short: their clock is the database's.

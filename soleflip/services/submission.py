@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.errors import InvalidInput, Refused, RetryLater
 from soleflip.models import StockxBatch, StockxListing
-from soleflip.services import halts, listings, pricing_rules, stop
+from soleflip.services import away, halts, listings, pricing_rules, stop
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.reconciliation import Unsettled, reconcile
 from soleflip.services.runs import Cancelled, Work
@@ -110,6 +110,7 @@ def _claim(work: Work, size: int) -> Claim | None:
     now = work.clock()
     with work.transaction() as session:
         stop.ensure_running(session)
+        away.ensure_home(session)
         rows = session.scalars(
             select(StockxListing)
             .where(StockxListing.run_id == work.run_id, StockxListing.status == "pending")

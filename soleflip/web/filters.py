@@ -105,6 +105,10 @@ RUN_NAMES = {
     "deliver_alerts": "Sending alerts",
     "test_channel": "Test of a channel",
     "monitor": "Monitor",
+    "settle": "Looking up what ended runs sent",
+    "thin_quotes": "Thinning old quotes",
+    "away": "Pausing every ask",
+    "away_look": "Looking at paused asks",
 }
 
 

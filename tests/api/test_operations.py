@@ -172,6 +172,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "cancel_run", f"{world.run_id[0]}/cancel", {}
     yield "undo_run", f"{world.run_id[3]}/undo", {}
     yield "monitor", "", {}
+    yield "show_away", "", {}
     yield "show_timetable", "", {}
     yield "change_timetable", "quotes", {"json": {"every_seconds": 900, "is_enabled": True}}
     yield "reset_timetable", "quotes", {}
@@ -203,8 +204,9 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "disconnect_account", "", {}
 
 
-ELSEWHERE = {"show_label", "show_document", "list_documents"}
-"""They ask StockX, whom nobody plays here; tests/api/test_document.py sees that they say so."""
+AWAY = {"leave", "call_off_away", "pause_again", "look_at_paused", "bring_back", "keep_paused", "come_back"}
+ELSEWHERE = {"show_label", "show_document", "list_documents"} | AWAY
+"""They ask StockX, whom nobody plays here: tests/api/test_document.py and tests/jobs/test_away.py do."""
 
 
 @pytest.fixture
