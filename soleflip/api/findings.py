@@ -9,7 +9,7 @@ from pydantic import Field
 
 from soleflip.api.contract import operation
 from soleflip.api.fields import Asked, Count, Moment, Page, Paged, RunShape, Shape, Started, seal, started, unseal
-from soleflip.api.unit import actor, now, session, start_run, wake_after_commit
+from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
 from soleflip.domain.findings import FINDINGS
 from soleflip.services import findings
 from soleflip.services.findings import FindingLine
@@ -47,7 +47,7 @@ class FindingShape(Shape):
 
 
 class FindingPage(Page[FindingShape]):
-    """A page of findings that are still so, the newest first, with how many wait of each kind."""
+    """A page of findings that are still so, what matters most first, with how many wait of each kind."""
 
     counts: dict[str, int]
     put_off: int
@@ -84,7 +84,13 @@ def look_now() -> Any:
 def list_findings(query: FindingQuery) -> FindingPage:
     """List what the monitor found and is still so."""
     view = findings.overview(
-        session(), now(), kind=query.kind, put_off=query.put_off, after=unseal(query.cursor), limit=query.limit
+        session(),
+        now(),
+        runtime().books.timezone,
+        kind=query.kind,
+        put_off=query.put_off,
+        after=unseal(query.cursor),
+        limit=query.limit,
     )
     items = [FindingShape.of(line) for line in view.lines]
     return FindingPage(items=items, next_cursor=seal(view.next), counts=view.counts, put_off=view.put_off)

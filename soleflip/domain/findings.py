@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class FindingKind:
 
 
 FINDINGS: dict[str, FindingKind] = {
-    "to_ship": FindingKind("To ship", "{title}: ship order {number} by {ship_by}.", "orders must be shipped"),
+    "to_ship": FindingKind("To ship", "{title}: ship order {number} by {ship_by}, {left}.", "orders must be shipped"),
     "payout_overdue": FindingKind(
         "Payout overdue",
         "{title}: order {number} was sold {days} days ago for {price} {currency} and is not paid yet.",
@@ -77,7 +80,7 @@ FINDINGS: dict[str, FindingKind] = {
     ),
     "estimate_off": FindingKind(
         "Estimate was off",
-        "{title}: order {number} paid {paid} {currency}, {off} {currency} more than estimated.",
+        "{title}: order {number} paid {paid} {currency}, {off} {currency} {more} than estimated.",
         "payouts differ from their estimate",
     ),
 }
@@ -91,13 +94,16 @@ ACTS = {
 }
 
 
-def say(kind: str, title: str, figures: Mapping[str, Any]) -> str:
-    """Return a finding as one sentence; amounts are text with their currency, a figure that is missing is a dash."""
-    known = {name: _plain(value) for name, value in figures.items()}
-    sentence = FINDINGS[kind].sentence.format_map(_Known({**known, "title": title}))
-    if kind == "estimate_off" and known.get("off", "").startswith("-"):
-        sentence = sentence.replace(f"{known['off']} ", f"{known['off'][1:]} ").replace("more than", "less than")
-    return sentence.strip()
+def say(kind: str, title: str, figures: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """Return a finding as one sentence, its times in a time zone; a figure that is missing is a dash."""
+    known = {name: _plain(value, zone) for name, value in figures.items()}
+    if kind == "to_ship":
+        hours = int(figures.get("hours") or 0)
+        known["left"] = f"{-hours} h late" if hours < 0 else f"{hours} h left"
+    if kind == "estimate_off":
+        known["more"] = "less" if known["off"].startswith("-") else "more"
+        known["off"] = known["off"].removeprefix("-")
+    return FINDINGS[kind].sentence.format_map(_Known({**known, "title": title})).strip()
 
 
 class _Known(dict[str, str]):
@@ -105,14 +111,12 @@ class _Known(dict[str, str]):
         return "–"
 
 
-def _plain(value: Any) -> str:
-    """Write a figure: times to the minute and in UTC, amounts without empty decimals."""
-    if value is None:
-        return "–"
-    text = str(value)
-    if len(text) > 16 and text[4:5] == text[7:8] == "-" and text[10:11] == "T":
-        return f"{text[:10]} {text[11:16]} UTC"
-    if text.replace(".", "", 1).lstrip("-").isdigit() and "." in text:
+def _plain(value: Any, zone: ZoneInfo) -> str:
+    """Write a figure: times to the minute, amounts without empty decimals."""
+    text = "–" if value is None else str(value)
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+Z", text):
+        return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M}"
+    if re.fullmatch(r"-?\d+\.\d+", text):
         number = Decimal(text)
         return f"{number:.0f}" if number == number.to_integral_value() else f"{number:.2f}"
     return text

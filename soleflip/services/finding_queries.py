@@ -127,7 +127,8 @@ def of_orders(wanted: MonitorSettings, now: datetime, wait: timedelta) -> list[S
                 order.stockx_status.in_(TO_SHIP),
                 order.ship_by <= now + timedelta(hours=wanted.ship_hours),
             ),
-            number | {"ship_by": _when(order.ship_by)},
+            number
+            | {"ship_by": _when(order.ship_by), "hours": cast(extract("epoch", order.ship_by - now) / 3600, Integer)},
         ),
         "payout_overdue": (stage_is("overdue", now - wait), number | {"days": days, "price": _text(order.sale_price)}),
         "order_review": (order.match_state == "review", number),

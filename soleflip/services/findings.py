@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
@@ -65,13 +66,14 @@ def is_waiting(now: datetime) -> ColumnElement[bool]:
 def overview(
     session: Session,
     now: datetime,
+    zone: ZoneInfo,
     *,
     kind: str | None = None,
     put_off: bool = False,
     after: str | None = None,
     limit: int = PAGE,
 ) -> Findings:
-    """Return a page of findings, the newest first; raises InvalidInput for a bad cursor."""
+    """Return a page of findings, what matters most first, then the newest; raises InvalidInput for a bad cursor."""
     waiting = is_waiting(now)
     is_put_off = and_(Finding.solved_at.is_(None), ~waiting)
     counted = select(Finding.kind, waiting.label("waits"), func.count()).where(Finding.solved_at.is_(None))
@@ -82,39 +84,50 @@ def overview(
             counts[name] = count
         else:
             left += count
-    query = select(Finding).where(is_put_off if put_off else waiting).order_by(Finding.id.desc()).limit(limit + 1)
+    weight = case({name: place for place, name in enumerate(FINDINGS)}, value=Finding.kind, else_=len(FINDINGS))
+    query = select(Finding, weight).where(is_put_off if put_off else waiting).order_by(weight, Finding.id.desc())
     if kind:
         query = query.where(Finding.kind == kind)
     if after:
-        if not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise InvalidInput("This page of the list is no longer there: start at the first one.", field="after")
-        query = query.where(Finding.id < int(after))
-    found = session.scalars(query).all()
+        place, finding_id = _cursor(after)
+        query = query.where(or_(weight > place, and_(weight == place, Finding.id < finding_id)))
+    found = session.execute(query.limit(limit + 1)).all()
+    last = found[limit - 1] if len(found) > limit else None
     return Findings(
-        lines=[line(each) for each in found[:limit]],
-        next=str(found[limit - 1].id) if len(found) > limit else None,
+        lines=[line(each, zone) for each, _ in found[:limit]],
+        next=f"{last[1]}~{last[0].id}" if last is not None else None,
         counts={name: counts[name] for name in FINDINGS if name in counts},
         put_off=left,
         last=next(iter(runs.latest(session, 1, "monitor")), None),
     )
 
 
-def line(finding: Finding) -> FindingLine:
-    """Return a finding as it is shown."""
+def _cursor(text: str) -> tuple[int, int]:
+    place, _, finding_id = text.partition("~")
+    if not (text.isascii() and place.isdecimal() and finding_id.isdecimal() and len(text) < 24):
+        raise InvalidInput("This page of the list is no longer there: start at the first one.", field="after")
+    return int(place), int(finding_id)
+
+
+def line(finding: Finding, zone: ZoneInfo) -> FindingLine:
+    """Return a finding as it is shown, its times in a time zone."""
     words = FINDINGS[finding.kind]
-    act = words.act if _can(finding, words.act) else None
+    act = _act(finding)
     return FindingLine(
         finding=finding,
         label=words.label,
-        sentence=say(finding.kind, finding.title, finding.figures),
+        sentence=say(finding.kind, finding.title, finding.figures, zone),
         url=PAGES[finding.subject_type].format(finding.subject_id),
         act=act,
         act_label=ACTS[act] if act else None,
     )
 
 
-def _can(finding: Finding, act: str | None) -> bool:
-    return act != "delist" or finding.subject_type == "listing" or bool(finding.figures.get("listing_id"))
+def _act(finding: Finding) -> str | None:
+    """Return what can be done about a finding; a pair without an ask can't be delisted."""
+    act = FINDINGS[finding.kind].act
+    can = act != "delist" or finding.subject_type == "listing" or bool(finding.figures.get("listing_id"))
+    return act if can else None
 
 
 def get(session: Session, finding_id: int) -> Finding:
@@ -142,7 +155,7 @@ def mend(session: Session, finding_id: int, *, actor: str, now: datetime) -> Run
     Raises Conflict when the finding is solved, or proposes nothing.
     """
     finding = get(session, finding_id)
-    act = line(finding).act
+    act = _act(finding)
     if finding.solved_at is not None:
         raise Conflict("This is solved already.")
     if act == "quotes":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, case, delete, func, literal, null, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
@@ -50,12 +51,12 @@ class Looked:
 def watch(work: Work) -> str:
     """Look at everything live (run kind `monitor`)."""
     with work.transaction() as session:
-        found = look(session, work.clock())
+        found = look(session, work.clock(), work.books.timezone)
     work.progress(done=found.open, open=found.open, new=found.new, solved=found.solved)
     return f"{found.open} findings open, {found.new} of them new, {found.solved} solved."
 
 
-def look(session: Session, now: datetime) -> Looked:
+def look(session: Session, now: datetime, zone: ZoneInfo) -> Looked:
     """Keep what there is to find now, close what is no longer so, and raise alerts for what is new."""
     everything = _everything(session, now)
     opened = _keep(session, everything, now)
@@ -63,7 +64,7 @@ def look(session: Session, now: datetime) -> Looked:
     solved = session.scalars(gone.returning(Finding.id)).all()
     session.execute(delete(Finding).where(Finding.solved_at < now - KEPT_FOR))
     new = [found for found in opened if found.opened_at == now]
-    alerts.raise_alerts(session, _alerts(opened, new), now)
+    alerts.raise_alerts(session, _alerts(opened, new, zone), now)
     return Looked(len(opened), len(new), len(solved))
 
 
@@ -101,14 +102,14 @@ def _keep(session: Session, everything: Select[Any], now: datetime) -> Sequence[
     return session.execute(kept).all()
 
 
-def _alerts(opened: Sequence[Any], new: Sequence[Any]) -> list[Raised]:
+def _alerts(opened: Sequence[Any], new: Sequence[Any], zone: ZoneInfo) -> list[Raised]:
     """Return what is to be told: deadlines and late payouts one by one, the other new findings by kind."""
     raised = [
         Raised(
             TOLD_ONE_BY_ONE[found.kind],
             f"{found.subject_id} {found.figures.get('ship_by') or ''}".strip(),
-            FINDINGS[found.kind].label,
-            say(found.kind, found.title, found.figures),
+            f"{FINDINGS[found.kind].label}: {found.title}",
+            say(found.kind, found.title, found.figures, zone),
             f"/orders/{found.subject_id}",
         )
         for found in opened
@@ -118,7 +119,7 @@ def _alerts(opened: Sequence[Any], new: Sequence[Any]) -> list[Raised]:
         mine = [found for found in new if found.kind == kind]
         if mine and kind not in TOLD_ONE_BY_ONE:
             title = words.label if len(mine) == 1 else f"{len(mine)} {words.many}"
-            body = "\n".join(say(kind, found.title, found.figures) for found in mine[:5])
+            body = "\n".join(say(kind, found.title, found.figures, zone) for found in mine[:5])
             raised.append(Raised("finding", kind, title, body, f"/automation/findings?kind={kind}"))
     return raised
 

@@ -10,13 +10,14 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain.errors import InvalidInput
 from soleflip.services import automation_overview, resumption, timetable
 from soleflip.services import stop as switch
-from soleflip.web import automation_rules, away, decisions, pipeline
+from soleflip.web import automation_rules, away, decisions, findings, pipeline
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, wake_after_commit
 
 bp = Blueprint("automation", __name__, url_prefix="/automation")
 bp.register_blueprint(automation_rules.bp)
 bp.register_blueprint(decisions.bp)
+bp.register_blueprint(findings.bp)
 bp.register_blueprint(pipeline.bp)
 bp.register_blueprint(away.bp)
 

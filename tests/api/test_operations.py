@@ -185,7 +185,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "put_findings_off", "", {"json": {"ids": [1]}}
     yield "mend_finding", "1/mend", {}
     yield "list_alerts", "?unseen=true&kind=sale", {}
-    yield "try_alert_again", "1/again", {}
+    yield "try_alert_again", f"{world.alert_id[0]}/again", {}
     yield "mark_alerts_seen", "", {"json": {"ids": [1]}}
     channel = {"name": "Phone", "address": "json://hooks.example/x", "quiet_from": "22:00", "quiet_to": "07:00"}
     yield "add_channel", "", {"json": channel}
@@ -227,6 +227,8 @@ def full(app: Flask, world: World, database: Any) -> World:
         seen = {"first_seen": moment, "opened_at": moment, "last_seen": moment}
         session.add(Finding(kind="stale_quotes", subject_type="market", subject_id="quotes", title="Quotes", **seen))
         session.add(alert)
+        session.flush()
+        world.alert_id.append(alert.id)
         run = Run(kind="list", state="done", actor="test", params={}, counts={}, finished_at=datetime.now(UTC))
         session.add(run)
         session.flush()

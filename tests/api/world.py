@@ -43,6 +43,7 @@ class World:
     change_id: list[str] = field(default_factory=list)
     rule_id: list[str] = field(default_factory=list)
     replay_id: list[str] = field(default_factory=list)
+    alert_id: list[int] = field(default_factory=list)
     automation_rule_id: list[str] = field(default_factory=list)
     decision_id: list[str] = field(default_factory=list)
 

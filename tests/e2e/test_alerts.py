@@ -78,7 +78,7 @@ def test_a_channel_is_added_tested_and_a_failed_message_is_sent_again(
 def test_a_finding_leads_to_the_page_that_solves_it(house: House, visit: Any) -> None:
     runtime = house.app.extensions["soleflip"]
     with house.app.app_context(), runtime.transaction() as session:
-        assert monitor.look(session, runtime.clock()).open > 0
+        assert monitor.look(session, runtime.clock(), runtime.books.timezone).open > 0
     visitor = visit(house.address)
     page = visitor.page
     visitor.sign_in()
