@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.orm import Session, aliased, contains_eager, defer
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
-from soleflip.domain.money import ZERO
+from soleflip.domain.money import ZERO, cents
 from soleflip.domain.opportunities import break_even, cost_of, lines_of, sale_of
 from soleflip.models import (
     AuditEntry,
@@ -76,6 +76,14 @@ class Detail:
     quotes: Sequence[Quote]
     break_even: Decimal | None
     items: Sequence[Item]
+
+    @property
+    def shop_points(self) -> list[tuple[datetime, Decimal]]:
+        """The shop's price over time in the books' currency, at the rate of the last computation."""
+        rate_used = Decimal((self.opportunity.arithmetic.get("rate") or [0, 0, 1])[2])
+        points = [(old.seen_at, old.price) for old in self.shop_prices]
+        points.append((self.opportunity.offer_seen_at, self.opportunity.offer.price))
+        return [(at, cents(price * rate_used)) for at, price in points]
 
     @property
     def expected_now(self) -> Decimal | None:

@@ -16,6 +16,7 @@ from soleflip.domain.words import count_of
 from soleflip.services import doubts, opportunities, searches
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
+from soleflip.web import price_chart
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, start_run
 
@@ -181,6 +182,7 @@ def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None
     view: dict[str, Any] = {
         "detail": detail,
         "sums": {part: lines_of(stored, part) for part in parts},
+        "chart": price_chart.of_opportunity(detail),
         "rate": stored.get("rate"),
         "error": error,
     }

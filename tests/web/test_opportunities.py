@@ -143,7 +143,7 @@ def test_bought_pairs_are_put_into_stock(market: Any, browser: Any) -> None:
     assert right.status_code == 303
     items = _all(market, select(Item))
     assert [(str(item.cost), item.opportunity_id) for item in items] == [("99.95", best.id)] * 2
-    assert "2 bought so far" in browser.get(f"/opportunities/{best.id}").text
+    assert "2 pairs bought so far" in browser.get(f"/opportunities/{best.id}").text
 
 
 def test_nothing_is_changed_without_the_forms_token(market: Any, browser: Any) -> None:
