@@ -10,7 +10,7 @@ from pydantic import Field
 
 from soleflip.api.contract import operation
 from soleflip.api.fields import Amount, Asked, AskedDay, Shape
-from soleflip.api.unit import actor, now, session
+from soleflip.api.unit import actor, now, session, start_run
 from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.fee_tables import CATEGORIES
 from soleflip.services import fees
@@ -79,7 +79,9 @@ def show_fees(query: FeeDay) -> FeesShape:
 @operation(TAG, "admin", FeesShape, acts=True)
 def enter_fees(part: str, json: FigureValues) -> FeesShape:
     """Add figures that hold from a day on, or replace those of the same day; nothing that is booked changes."""
-    return _shape(fees.enter(session(), part, json.values, actor=actor(), now=now()))
+    found = fees.enter(session(), part, json.values, actor=actor(), now=now())
+    start_run("compute")
+    return _shape(found)
 
 
 @bp.post("/settings/fees/<any(figures, levels, penalties):part>/remove")

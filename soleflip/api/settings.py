@@ -14,7 +14,7 @@ from soleflip.api.fields import Asked, Moment, Page, Paged, ProductShape, Shape,
 from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
-from soleflip.api.unit import actor, runtime, session
+from soleflip.api.unit import actor, runtime, session, start_run
 from soleflip.domain.errors import NotFound
 from soleflip.models import AuditEntry
 from soleflip.services import audit, connection, search, settings
@@ -96,6 +96,8 @@ def save_settings(group: str, json: SettingValues) -> SettingsShape:
     if group not in settings.GROUPS:
         raise NotFound(f"There is no such group of settings; there are {', '.join(settings.GROUPS)}.")
     settings.save(session(), settings.GROUPS[group], json.values, actor=actor())
+    if group in settings.COMPUTED_WITH:
+        start_run("compute")
     return _settings()
 
 

@@ -255,6 +255,7 @@ class Opportunity(Base):
     is a fingerprint of the settings and rates it was computed with: fees, VAT, strategy. `days_to_sell`: the median
     of our own sales of the product, else the days between the market's. The columns from `shop_id` to `words` repeat
     what stands in other tables, so that filters and orders need no other table; `size_rank` puts sizes in order.
+    The shop has it again since `restocked_at`.
     """
 
     __tablename__ = "opportunities"
@@ -291,6 +292,7 @@ class Opportunity(Base):
     dismissed_price: Mapped[Amount | None]
     is_worth: Mapped[bool] = mapped_column(server_default=text("false"))
     watched_at: Mapped[Moment | None]
+    restocked_at: Mapped[Moment | None]
     days_to_sell: Mapped[Decimal | None] = mapped_column(Numeric(7, 1))
     shop_id: Mapped[int | None]
     shop_name: Mapped[str] = mapped_column(String(120), server_default="")

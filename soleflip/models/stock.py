@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from soleflip.db import Amount, Base, Created, Currency, LongText, Updated, UuidKey
 from soleflip.models.catalog import Product, Variant
+from soleflip.models.market import Opportunity
 
 
 class Purchase(Base):
@@ -62,3 +63,4 @@ class Item(Base):
     product: Mapped[Product] = relationship()
     variant: Mapped[Variant] = relationship()
     purchase: Mapped[Purchase | None] = relationship()
+    opportunity: Mapped[Opportunity | None] = relationship()

@@ -37,7 +37,7 @@ SELECT offers.id, offers.variant_id, offers.match_state, offers.price, offers.de
     offers.shop_id, shops.name AS shop_name, variants.product_id, products.title, products.style_code,
     products.brand_id, COALESCE(brands.name, '') AS brand, brands.key AS brand_key, variants.size, variants.sizes,
     quotes.at, quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
-    known.state, known.dismissed_price, products.product_type
+    known.state, known.dismissed_price, known.is_current AS was_current, known.restocked_at, products.product_type
 FROM integration.market_prices AS offers
 JOIN integration.shops AS shops ON shops.id = offers.shop_id
 JOIN integration.latest_quotes AS quotes ON quotes.variant_id = offers.variant_id AND quotes.currency = :currency
@@ -236,12 +236,14 @@ def _result(row: Row[Any], ask: Decimal | None, rules: _Rules, now: datetime) ->
     if exchange is not None and row.currency != terms.currency:
         arithmetic["rate"] = [row.currency, terms.currency, str(exchange.value), exchange.day.isoformat()]
     listed, at_once = found.listed, found.now
+    is_current = bool(row.in_stock) and row.gone_at is None and exchange is not None
     return {
         "market_price_id": row.id,
         "variant_id": row.variant_id,
         "state": _state(row, rules),
         "dismissed_price": row.dismissed_price if _stays_dismissed(row, rules) else None,
-        "is_current": bool(row.in_stock) and row.gone_at is None and exchange is not None,
+        "is_current": is_current,
+        "restocked_at": now if is_current and row.was_current is False else row.restocked_at,
         "match_state": row.match_state,
         "currency": terms.currency,
         "cost": cost.total,

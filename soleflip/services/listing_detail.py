@@ -18,6 +18,8 @@ from soleflip.models import (
     Item,
     ListingChange,
     ListingMove,
+    MarketPrice,
+    Opportunity,
     PricingHistory,
     Product,
     Quote,
@@ -79,6 +81,10 @@ def detail(session: Session, listing_id: UUID, now: datetime) -> Detail:
             joinedload(StockxListing.product).joinedload(Product.brand),
             joinedload(StockxListing.variant),
             joinedload(StockxListing.item).joinedload(Item.purchase),
+            joinedload(StockxListing.item)
+            .joinedload(Item.opportunity)
+            .joinedload(Opportunity.offer)
+            .joinedload(MarketPrice.shop),
         )
     )
     if listing is None:

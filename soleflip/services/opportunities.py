@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -38,16 +38,21 @@ from soleflip.services.settings import Thresholds, load
 from soleflip.services.stock import Buying
 
 PAGE = 50
+BACK_FOR = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
 class OpportunityPage:
-    """One page of rows with everything they show loaded; `next` is the cursor of the page behind it."""
+    """One page of rows with everything they show loaded; `next` is the cursor of the page behind it.
+
+    What the shop has again since `back_since` is said to be back.
+    """
 
     rows: Sequence[Opportunity]
     next: str | None
     filter: OpportunityFilter
     thresholds: Thresholds
+    back_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit:
     query = _loaded(row).add_columns(page.c.place).order_by(*order).options(defer(row.arithmetic))
     rows = session.execute(query).all()
     cursor = cursor_behind(wanted, rows[limit - 1].place, rows[limit - 1][0].id) if len(rows) > limit else None
-    return OpportunityPage([row[0] for row in rows[:limit]], cursor, wanted, thresholds)
+    return OpportunityPage([row[0] for row in rows[:limit]], cursor, wanted, thresholds, now - BACK_FOR)
 
 
 def matching_ids(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int) -> list[UUID]:

@@ -140,6 +140,8 @@ GROUPS: dict[str, type[Any]] = {
 }
 _KEPT = "settings"
 Shape = TypeVar("Shape")
+COMPUTED_WITH = frozenset({"vat", "thresholds", "pricing"})
+"""Groups that stored opportunities rest on: they are computed anew when one of these changes."""
 Group = TypeVar(
     "Group",
     VatSettings,

@@ -13,7 +13,19 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.listings import LIVE_STATES
-from soleflip.models import AuditEntry, Brand, Gtin, Item, Product, Purchase, StockxListing, StockxOrder, Variant
+from soleflip.models import (
+    AuditEntry,
+    Brand,
+    Gtin,
+    Item,
+    MarketPrice,
+    Opportunity,
+    Product,
+    Purchase,
+    StockxListing,
+    StockxOrder,
+    Variant,
+)
 from soleflip.services.stock import STATES, TO_BUY
 
 PAGE = 50
@@ -44,6 +56,10 @@ class StockFilter:
             sort=sort if sort.removeprefix("-") in SORTS else "-added",
             after=args.get("after") or None,
         )
+
+
+OFFERED = joinedload(Item.opportunity).joinedload(Opportunity.offer).joinedload(MarketPrice.shop)
+"""Loads where a pair that is still to buy is offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,10 @@ def detail(session: Session, item_id: UUID) -> ItemDetail:
         select(Item)
         .where(Item.id == item_id)
         .options(
-            joinedload(Item.product).joinedload(Product.brand), joinedload(Item.variant), joinedload(Item.purchase)
+            joinedload(Item.product).joinedload(Product.brand),
+            joinedload(Item.variant),
+            joinedload(Item.purchase),
+            OFFERED,
         )
     )
     if item is None:
@@ -152,7 +171,7 @@ def pairs(session: Session, wanted: StockFilter, *, limit: int = PAGE) -> tuple[
         .outerjoin(Item.purchase)
         .outerjoin(StockxListing, and_(StockxListing.item_id == Item.id, StockxListing.status.in_(sorted(LIVE_STATES))))
         .where(*_conditions(wanted))
-        .options(contains_eager(Item.product), contains_eager(Item.variant), contains_eager(Item.purchase))
+        .options(contains_eager(Item.product), contains_eager(Item.variant), contains_eager(Item.purchase), OFFERED)
         .order_by(*((sorting.desc(), key.desc()) if down else (sorting, key)))
         .limit(limit + 1)
     )

@@ -12,7 +12,7 @@ from soleflip.domain.fee_tables import CATEGORIES, FEE_TABLES, LEVEL_TABLES, PEN
 from soleflip.services import fees
 from soleflip.web.forms import settings_fields
 from soleflip.web.htmx import go, page
-from soleflip.web.unit import actor, now
+from soleflip.web.unit import actor, now, start_run
 
 bp = Blueprint("fees", __name__, url_prefix="/settings/fees")
 
@@ -31,6 +31,7 @@ def enter(part: str) -> Response:
         fees.enter(g.session, part, request.form, actor=actor(), now=now())
     except InvalidInput as error:
         return _page(status=422, wrong=(part, error), typed=request.form.to_dict())
+    start_run("compute")
     flash("Saved. Estimates from that day on use them; nothing that is booked changes.", "success")
     return go(url_for("fees.index", _anchor=part))
 

@@ -15,7 +15,7 @@ from soleflip.stockx import make_pkce
 from soleflip.web.forms import settings_fields
 from soleflip.web.htmx import go, page
 from soleflip.web.settings_texts import TITLES
-from soleflip.web.unit import actor, now, runtime
+from soleflip.web.unit import actor, now, runtime, start_run
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -35,6 +35,8 @@ def save(group: str) -> Response:
         settings.save(g.session, settings.GROUPS[group], request.form.to_dict(), actor=actor())
     except InvalidInput as error:
         return _page(status=422, wrong=(group, error), typed=request.form.to_dict())
+    if group in settings.COMPUTED_WITH:
+        start_run("compute")
     flash("Saved. New figures and prices use it from now on.", "success")
     return go(url_for("settings.index", _anchor=group))
 

@@ -224,6 +224,19 @@ def test_an_offer_that_is_gone_is_no_opportunity(market: Session) -> None:
     assert not market.get_one(Opportunity, found.id).is_current
 
 
+def test_what_is_back_in_stock_is_said_to_be(market: Session) -> None:
+    found = _one(market)
+    offer = market.get_one(MarketPrice, found.market_price_id)
+    for hours, in_stock in ((1, False), (2, True), (3, True)):
+        offer.in_stock, offer.changed_at = in_stock, NOW + timedelta(hours=hours)
+        evaluation.recompute(market, NOW + timedelta(hours=hours))
+        market.refresh(found)
+        assert found.is_current is in_stock
+    assert found.restocked_at == NOW + timedelta(hours=2)
+    never = market.scalar(select(func.count()).where(Opportunity.restocked_at.is_(None)))
+    assert never == ROWS - 1
+
+
 def test_bought_pairs_become_items_at_their_true_cost(market: Session) -> None:
     settings.save(market, VatSettings, {"treatment": "vat_registered", "rate": "19"}, actor="test")
     found = _one(market)

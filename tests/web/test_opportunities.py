@@ -168,6 +168,33 @@ def test_the_sums_per_shop_lead_to_its_opportunities(market: Any, browser: Any) 
     assert re.search(r"/opportunities\?shop=\d+", page)
 
 
+def test_what_is_sold_out_or_back_at_the_shop_is_seen(market: Any, browser: Any) -> None:
+    best = _best(market)
+    with market.app_context(), market.extensions["soleflip"].transaction() as session:
+        session.execute(update(Opportunity).values(restocked_at=market.extensions["soleflip"].clock()))
+    assert "Back in stock" in browser.get("/opportunities").text
+    assert "Back in stock at the shop" in browser.get(f"/opportunities/{best.id}").text
+    with market.app_context(), market.extensions["soleflip"].transaction() as session:
+        session.execute(update(MarketPrice).values(in_stock=False))
+    page = browser.get("/opportunities?all=1").text
+    assert "Sold out" in page
+    assert "Back in stock" not in page
+
+
+def test_a_pair_that_is_still_to_buy_names_its_shop(market: Any, browser: Any) -> None:
+    best = _best(market)
+    csrf = token(browser, "/opportunities")
+    browser.post(f"/opportunities/{best.id}/bought", data={"csrf_token": csrf, "quantity": "1", "price": "50"})
+    with market.app_context(), market.extensions["soleflip"].transaction() as session:
+        session.execute(update(Item).values(note="to buy"))
+    link = _all(market, select(MarketPrice.link).where(MarketPrice.id == best.market_price_id))[0]
+    item = _all(market, select(Item.id))[0]
+    for address in ("/inventory?state=to_buy", f"/inventory/{item}"):
+        page = browser.get(address).text
+        assert link.replace("&", "&amp;") in page
+        assert "Buy at Kantstein Sneakers" in page
+
+
 def test_an_unknown_opportunity_is_not_found(browser: Any) -> None:
     assert browser.get("/opportunities/00000000-0000-0000-0000-000000000000").status_code == 404
 

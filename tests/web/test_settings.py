@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
-from soleflip.models import AuditEntry, StockxConnection
+from soleflip.models import AuditEntry, Run, StockxConnection
 from soleflip.services import keyring, settings
 from soleflip.services.connection import DatabaseTokens
 from soleflip.services.settings import VatSettings
@@ -21,6 +21,7 @@ def test_a_group_is_stored_with_an_audit_entry(app, browser):
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
         assert settings.load(session, VatSettings).rate == Decimal(20)
         entry = session.query(AuditEntry).filter_by(act="settings").one()
+        assert [run.kind for run in session.query(Run)] == ["compute"], "stored opportunities follow at once"
     assert entry.actor == EMAIL["operator"]
     assert (entry.before["rate"], entry.after["rate"]) == ("19", "20")
 
