@@ -45,6 +45,7 @@ JOIN (
 ) AS stakes ON stakes.product_id = products.id
 WHERE products.stockx_product_id IS NOT NULL
 AND (products.quoted_at IS NULL
+     OR products.quoted_at > CAST(:now AS timestamptz) + interval '5 minutes'  -- left over from a clock that jumped
      OR products.quoted_at <= CASE WHEN stakes.is_live THEN :hot_before ELSE :cold_before END :: timestamptz)
 ORDER BY stakes.is_live DESC, products.quoted_at IS NULL DESC,
     GREATEST(COALESCE(stakes.profit, 1), 1) * EXTRACT(EPOCH FROM :now - products.quoted_at) DESC, products.id

@@ -91,19 +91,23 @@ def _selection(work: Work) -> list[UUID]:
 def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
     """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each.
 
+    Those that were never asked about come first, then by what our asks on them sum up to times the age of what we know.
     Quotes from the future are left over from a clock that jumped: they are asked for anew.
     """
     with work.transaction() as session:
         now = work.clock()
         limit = now - timedelta(minutes=_shortest_age(session, listing_ids) / 2)
+        stake = func.sum(StockxListing.ask_price) * func.extract("epoch", now - Product.quoted_at)
         stale = session.execute(
             select(Product.id, Product.stockx_product_id)
+            .join(StockxListing, StockxListing.product_id == Product.id)
             .where(
-                Product.id.in_(select(StockxListing.product_id).where(StockxListing.id.in_(listing_ids))),
+                StockxListing.id.in_(listing_ids),
                 Product.stockx_product_id.is_not(None),
                 (Product.quoted_at.is_(None)) | (Product.quoted_at < limit) | (Product.quoted_at > now + CLOCKS_APART),
             )
-            .order_by(Product.quoted_at.nulls_first(), Product.id)
+            .group_by(Product.id)
+            .order_by(Product.quoted_at.is_not(None), stake.desc(), Product.id)
         ).all()
     for done, (product_id, stockx_id) in enumerate(stale):
         work.progress(done=done, total=len(stale), message=f"Asking for the market of {len(stale)} products")

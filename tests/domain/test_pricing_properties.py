@@ -64,6 +64,7 @@ def random_guards(dice: random.Random) -> GuardSettings:
         when_no_rivals=dice.choice(CHOICES),
         when_above_ceiling=dice.choice(("ceiling", "hold")),
         war_cuts=dice.choice((0, 1, 3)),
+        above_rival_percent=dice.choice((None, Decimal(0), Decimal(5))),
     )
 
 
@@ -136,6 +137,9 @@ def check(decision: Decision, given: PricingInput, guards: GuardSettings, strate
         assert profit >= ask * (guards.min_margin or 0) / 100
     if guards.ceiling is not None:
         assert ask <= max(guards.ceiling, least, given.ask or 0)
+    if given.ask is not None and given.ask >= least and ask > given.ask and given.rival_lowest is not None:
+        near = given.rival_lowest * (1 + (guards.above_rival_percent or Decimal(0)) / 100)
+        assert ask <= near or guards.above_rival_percent is None or given.rival_lowest < least
     if given.ask is not None and given.ask >= least:
         check_limits(ask, given.ask, given, guards)
         above = guards.ceiling is not None and given.ask > guards.ceiling

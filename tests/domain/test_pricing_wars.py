@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from soleflip.domain.fees import FeeSchedule
-from soleflip.domain.pricing import GuardSettings, PastChange, PricingInput, Quote, decide
+from soleflip.domain.pricing import GuardSettings, PastChange, PastSale, PricingInput, Quote, decide
 
 FEES = FeeSchedule("EUR", Decimal("0.09"), Decimal("5.00"), Decimal("0.03"), Decimal("4.50"))
 BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -129,3 +129,25 @@ def test_three_steps_down_to_a_rival_who_stands_still_start_no_price_war() -> No
     told = play(lambda now, his, ours: Decimal(150), hours=6, ask=300)
     assert [ours for _, _, ours in told][:4] == [240, 192, 154, 149]
     assert told[-1][2] == 149
+
+
+@pytest.mark.parametrize("strategy", ["profit_maximization", "patient", "time_decay"])
+def test_sales_of_a_better_past_raise_no_ask_far_above_a_rival_who_fell(strategy: str) -> None:
+    history = [PastSale(BEGAN.date() - timedelta(days=day), Decimal(200)) for day in range(15, 1, -1)]
+    ask = Decimal(170)
+    for hour in range(48):
+        now, rival = BEGAN + timedelta(hours=hour), Decimal(160 - hour)
+        given = PricingInput(
+            fees=FEES,
+            now=now,
+            ask=ask,
+            cost=Decimal(60),
+            listed_at=BEGAN,
+            quote=Quote(now, rival, Decimal(50)),
+            history=history,
+        )
+        decision = decide(strategy, {}, given, GuardSettings())
+        if decision.kind == "change" and decision.ask is not None:
+            assert decision.ask <= max(ask, rival * Decimal("1.05"))
+            ask = decision.ask
+    assert ask <= 170

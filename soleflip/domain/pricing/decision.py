@@ -16,6 +16,7 @@ from soleflip.domain.pricing.guards import (
     timing_guard,
     within_ceiling,
     within_fall,
+    within_rivals,
     within_step,
 )
 from soleflip.domain.pricing.war import price_war
@@ -67,8 +68,8 @@ def _weigh(
 ) -> Decision:
     war = price_war(given, guards, floor_ask)
     if war and given.ask is not None and proposal.ask is not None and proposal.ask < given.ask:
-        raised = war.raise_to(guards) if war.is_quiet(given.now, guards) else given.ask
-        if raised > given.ask:
+        raised = within_rivals(war.began_at_ask, given.ask, war.rival, guards).ask
+        if raised > given.ask and war.is_quiet(given.now, guards):
             proposal = Proposal(raised, f"Quiet after a price war: try {raised}, near above the lowest rival.")
         elif not war.has_left(given.ask, given.now, guards):
             return _refuse(
@@ -97,10 +98,12 @@ def _wanted(proposal: Proposal, given: PricingInput, guards: GuardSettings, floo
             reason = f"The lowest rival asks {rival}, below our floor of {floor_ask}."
             return _instead("rivals_below_floor", guards.when_rivals_below_floor, reason, given, guards, floor_ask)
         return Limit(floor_ask, "floor", f"{proposal.reason} Held at the floor of {floor_ask}.")
-    limited = within_ceiling(ask, floor_ask, guards)
+    near = within_rivals(ask, given.ask, given.rival_lowest, guards)
+    reason = _sentence(proposal.reason, near)
+    limited = within_ceiling(near.ask, floor_ask, guards)
     if limited.guard and guards.when_above_ceiling == "hold":
-        return _refuse(given, "ceiling", f"{proposal.reason} That is above the ceiling of {guards.ceiling}.")
-    return replace(limited, reason=_sentence(proposal.reason, limited))
+        return _refuse(given, "ceiling", f"{reason} That is above the ceiling of {guards.ceiling}.")
+    return replace(limited, guard=limited.guard or near.guard, reason=_sentence(reason, limited))
 
 
 def _instead(

@@ -32,6 +32,14 @@ class GuardSettings:
     largest_step_percent: Decimal | None = setting(
         Decimal(20), "Largest step", "percent", note="of the ask, up or down; the smaller limit acts", lowest=0
     )
+    above_rival_percent: Decimal | None = setting(
+        Decimal(5),
+        "Raise above a rival at most",
+        "percent",
+        note="of the lowest rival ask; after a price war too, where 0 tries no raise",
+        lowest=0,
+        highest=100,
+    )
     largest_fall_per_day: Decimal | None = setting(None, "Largest fall per day", "amount", lowest=1)
     largest_fall_per_day_percent: Decimal | None = setting(
         Decimal(30), "Largest fall per day", "percent", note="of the day's first ask", lowest=0, highest=100
@@ -54,14 +62,6 @@ class GuardSettings:
     war_cuts: int = setting(3, "Price war after", "count", note="cuts answered by a rival; 0 turns this off", lowest=0)
     war_hours: int = setting(24, "Price war within", "hours", note="how far back cuts count", lowest=1)
     war_pause_hours: int = setting(12, "Price war pause", "hours", note="quiet before a raise is tried", lowest=1)
-    war_raise_percent: Decimal = setting(
-        Decimal(5),
-        "Raise after a price war",
-        "percent",
-        note="above the lowest rival at most, and never above where it began; 0 tries none",
-        lowest=0,
-        highest=50,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,18 @@ def within_ceiling(ask: Decimal, floor_ask: Decimal, guards: GuardSettings) -> L
         return Limit(ask)
     limit = max(whole_down(guards.ceiling), floor_ask)
     return Limit(limit, "ceiling", f"held at the ceiling of {limit}") if limit < ask else Limit(ask)
+
+
+def within_rivals(ask: Decimal, old: Decimal | None, rival: Decimal | None, guards: GuardSettings) -> Limit:
+    """Hold a raise from `old` near the lowest rival: nobody pays far more than what the next seller asks."""
+    if old is None or rival is None or ask <= old or guards.above_rival_percent is None:
+        return Limit(ask)
+    limit = max(whole_down(rival * (1 + guards.above_rival_percent / HUNDRED)), old)
+    return (
+        Limit(limit, "above_rival", f"not raised far above the lowest rival ask of {rival}")
+        if limit < ask
+        else Limit(ask)
+    )
 
 
 def within_step(ask: Decimal, old: Decimal, guards: GuardSettings) -> Limit:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from soleflip.domain.money import whole_down
 from soleflip.domain.pricing.facts import PastChange, PricingInput, Quote
-from soleflip.domain.pricing.guards import HUNDRED, GuardSettings
+from soleflip.domain.pricing.guards import GuardSettings
 
 NEAR = Decimal("0.95")
 """A rival who answers goes just below our cut; one who goes further below follows the market, not us."""
@@ -31,10 +30,6 @@ class War:
     def has_left(self, ask: Decimal, now: datetime, guards: GuardSettings) -> bool:
         """Return whether the rival stands so far below that it is the market that fell: then it is followed."""
         return self.is_quiet(now, guards) and self.rival < ask * NEAR
-
-    def raise_to(self, guards: GuardSettings) -> Decimal:
-        """Return what may be tried after the quiet: near above the rival, and no more than where it began."""
-        return min(self.began_at_ask, whole_down(self.rival * (1 + guards.war_raise_percent / HUNDRED)))
 
 
 @dataclass(frozen=True, slots=True)
