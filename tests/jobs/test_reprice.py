@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from soleflip.domain.pricing import GuardSettings
-from soleflip.models import ListingChange, PricingHistory, Product, Run, StockxListing
+from soleflip.models import ListingChange, PricingHistory, Product, Quote, Run, StockxListing, Variant
 from soleflip.runtime import SandboxClock
 from soleflip.services import listing_runs, proposals, runs
 from tests.selling import Selling
@@ -100,6 +100,26 @@ def test_quotes_from_the_future_are_asked_for_anew(selling: Selling, requests_of
     before = requests_of("GetProductMarketData")
     reprice(selling, dry_run=True)
     assert requests_of("GetProductMarketData") - before == products
+
+
+def test_what_is_most_at_stake_for_longest_is_asked_about_first(selling: Selling) -> None:
+    listed(selling, 60)
+    with selling.runtime.transaction() as session:
+        first, *others = session.scalars(select(Product).join(StockxListing, StockxListing.product_id == Product.id))
+        products = {each.id: each for each in [first, *others]}
+        old, dear, unknown = list(products.values())[:3]
+        now = selling.runtime.clock()
+        session.execute(update(Product).values(quoted_at=now - timedelta(hours=2)))
+        session.execute(update(StockxListing).values(ask_price=Decimal(100)))
+        session.execute(update(StockxListing).where(StockxListing.product_id == dear.id).values(ask_price=90_000))
+        old.quoted_at, unknown.quoted_at = now - timedelta(days=20), None
+        wanted = [unknown.id, dear.id, old.id]
+    reprice(selling, dry_run=True)
+    with selling.runtime.transaction() as session:
+        kept = session.scalars(
+            select(Variant.product_id).join(Quote, Quote.variant_id == Variant.id).order_by(Quote.id)
+        )
+        assert list(dict.fromkeys(kept))[:3] == wanted
 
 
 def test_a_listing_that_cannot_be_priced_is_counted_and_the_others_go_on(selling: Selling) -> None:
