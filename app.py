@@ -45,8 +45,8 @@ def main() -> int:
     _stop_on_signals()
     try:
         settings = Settings.from_env()
-        with _only_one(settings), local.servers(settings), _undisturbed_end():
-            _run(_with_free_ports(settings))
+        with _only_one(settings), local.servers(settings) as servers, _undisturbed_end():
+            _run(_with_free_ports(settings), servers)
     except (BadSetting, CannotRun, local.CannotStart) as error:
         print(f"\nSoleFlip stops: {error}", file=sys.stderr, flush=True)
         return 1
@@ -55,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, servers: local.Servers) -> None:
     commands = processes.procfile(PROJECT / "Procfile")
     environ = _environ(settings)
     log = settings.data / "logs" / "soleflip.log"
@@ -77,6 +77,8 @@ def _run(settings: Settings) -> None:
             _welcome(settings, sign_in, log)
             while True:
                 _check_alive(group)
+                for name in servers.revive():
+                    print(f"{name} had ended and was started again. What was under way goes on.", flush=True)
                 time.sleep(0.3)
     finally:
         _mark_file(settings).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ process that was killed, so nothing has to be cleaned up by hand.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -22,13 +22,36 @@ __all__ = ["CannotStart", "servers"]
 
 
 class _Server(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def is_running(self) -> bool: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
+class Servers:
+    """The embedded servers that a block has running."""
+
+    def __init__(self, data: Path, wanted: Sequence[_Server]) -> None:
+        self._data = data
+        self._wanted = wanted
+
+    def revive(self) -> list[str]:
+        """Start again what was killed meanwhile; returns the names. Raises CannotStart."""
+        if all(server.is_running() for server in self._wanted):
+            return []
+        with _alone(self._data):
+            gone = [server for server in self._wanted if not server.is_running()]
+            for server in gone:
+                server.start()
+        return [server.name for server in gone]
+
+
 @contextmanager
-def servers(settings: Settings, *, durable: bool = True) -> Iterator[None]:
+def servers(settings: Settings, *, durable: bool = True) -> Iterator[Servers]:
     """Have the embedded servers running inside the block; do nothing for servers that the settings name.
 
     Starts what does not run, uses what runs, and stops both when nobody else uses them any more. Not `durable`
@@ -39,8 +62,9 @@ def servers(settings: Settings, *, durable: bool = True) -> Iterator[None]:
         wanted.append(Postgres(settings.data, durable=durable))
     if settings.embedded_queue:
         wanted.append(Valkey(settings.data, durable=durable))
+    running = Servers(settings.data, wanted)
     if not wanted:
-        yield
+        yield running
         return
     settings.data.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
@@ -50,7 +74,7 @@ def servers(settings: Settings, *, durable: bool = True) -> Iterator[None]:
                 fcntl.flock(users, fcntl.LOCK_SH)
                 for server in wanted:
                     server.start()
-            yield
+            yield running
         finally:
             if os.getpid() == process:  # a forked child leaves the servers to its parent
                 with _alone(settings.data):

@@ -16,12 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from sqlalchemy import create_engine, text
 
-from soleflip.config import PROJECT
+from soleflip.config import PROJECT, Settings
 from soleflip.processes import MARK
 
 from .conftest import free_port
 from .test_local import data, server_processes
+from .test_processes import wait_until
 
 __all__ = ["data"]
 
@@ -63,6 +65,18 @@ class Console:
     def get(self, path: str) -> requests.Response:
         return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=20, allow_redirects=False)
 
+    def until_ready(self) -> None:
+        """Wait until it says that everything it needs is there."""
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.text
+            try:
+                return self.get("/readyz").status_code == 200
+            except requests.RequestException:
+                return False
+
+        wait_until(is_ready)
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
@@ -94,6 +108,16 @@ def carriers(data: Path) -> list[psutil.Process]:
             if MARK in environ and environ.get("SOLEFLIP_DATA", "").startswith(str(data)):
                 found.append(process)
     return found
+
+
+def runs_done(data: Path) -> int:
+    """How many runs of a stack are done."""
+    settings = Settings.from_env({"SOLEFLIP_DATA": str(data)})
+    engine = create_engine(settings.database_url)
+    with engine.connect() as connection:
+        count = connection.scalar(text("SELECT count(*) FROM ops.runs WHERE state = 'done'"))
+    engine.dispose()
+    return int(count or 0)
 
 
 def sandbox_port(console: Console) -> int:
@@ -179,3 +203,25 @@ def test_a_setting_that_makes_no_sense_is_named(data: Path, started: list[Consol
     assert console.ended() == 1
     assert "SOLEFLIP_TIMEZONE" in console.text
     assert "Traceback" not in console.text
+
+
+def test_an_embedded_server_that_is_killed_is_started_again_and_nothing_is_lost(
+    data: Path, started: list[Console]
+) -> None:
+    console = Console(data / "var")
+    started.append(console)
+    console.until("Stop with Ctrl-C.")
+    for name in ("PostgreSQL", "Valkey"):
+        before = {process.pid for process in carriers(data)}
+        wanted = "postgres" if name == "PostgreSQL" else "unixsocket:"
+        victim = next(each for each in server_processes(data / "var") if wanted in " ".join(each.cmdline()))
+        victim.kill()
+        console.until(f"{name} had ended and was started again")
+        console.until_ready()
+        assert before & {process.pid for process in carriers(data)}, "the stack went on"
+    # What the timetable starts from now on is carried out: scheduler and worker found their servers again.
+    seen = runs_done(data / "var")
+    wait_until(lambda: runs_done(data / "var") > seen)
+    console.process.send_signal(signal.SIGINT)
+    assert console.ended() == 0
+    assert server_processes(data / "var") == []

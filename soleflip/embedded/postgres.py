@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import psycopg
@@ -36,6 +37,7 @@ class Postgres:
 
     data: Path
     durable: bool = True
+    name: ClassVar[str] = "PostgreSQL"
 
     @property
     def folder(self) -> Path:
@@ -46,6 +48,10 @@ class Postgres:
     def log(self) -> Path:
         """What the server says; with its files, because it may run as a user who can write nowhere else."""
         return self.folder / "server.log"
+
+    def is_running(self) -> bool:
+        """Is there a server process on our files?"""
+        return self._process() is not None
 
     def start(self) -> None:
         """Start the server, with its files and its database made the first time; do nothing when it runs."""

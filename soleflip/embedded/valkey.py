@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import redis
@@ -32,6 +33,7 @@ class Valkey:
 
     data: Path
     durable: bool = True
+    name: ClassVar[str] = "Valkey"
 
     @property
     def folder(self) -> Path:
@@ -42,6 +44,17 @@ class Valkey:
     def log(self) -> Path:
         """What the server says, since its last start."""
         return self.folder / "server.log"
+
+    def is_running(self) -> bool:
+        """Does the server answer, or is it only too busy to?"""
+        try:
+            with self._client() as client:
+                client.ping()
+        except (redis.BusyLoadingError, redis.TimeoutError):
+            return True
+        except redis.ConnectionError:
+            return False
+        return True
 
     def start(self) -> None:
         """Start the server; do nothing when it runs. A write survives a crash of the machine after a second."""

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from rq.cron import CronScheduler
 from rq.utils import now
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from soleflip.db import db
 from soleflip.domain.errors import RetryLater
@@ -76,7 +76,7 @@ class Scheduler(CronScheduler):
                 self._holds = bool(self._leader.scalar(text("SELECT pg_try_advisory_lock(:k)"), {"k": SCHEDULER_LOCK}))
             else:
                 self._leader.execute(text("SELECT 1"))
-        except OperationalError as error:
+        except DBAPIError as error:
             log.warning("the scheduler lost the database", error=str(error))
             self._leader = None
             return False
@@ -88,5 +88,5 @@ def look() -> None:
     for duty in DUTIES:
         try:
             duty()
-        except (OperationalError, RedisError, RetryLater) as error:
+        except (DBAPIError, RedisError, RetryLater) as error:
             log.warning("a duty of the scheduler was not done", duty=duty.__name__, error=str(error))
