@@ -60,16 +60,16 @@ class FindingQuery(Paged):
     put_off: bool = False
 
 
-class PutOffWanted(Asked):
-    """Which findings are put off for a week."""
+class FindingsWanted(Asked):
+    """Which findings are meant."""
 
     ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=1000)
 
 
 class Mended(Shape):
-    """What came of an act: the run that carries it out, or nothing when it is done already."""
+    """What came of an act: the runs that carry it out, none when it is done already."""
 
-    run: RunShape | None
+    runs: list[RunShape]
 
 
 @bp.post("/monitor")
@@ -98,14 +98,14 @@ def list_findings(query: FindingQuery) -> FindingPage:
 
 @bp.post("/findings/put-off")
 @operation(TAG, "list", Count, acts=True)
-def put_findings_off(json: PutOffWanted) -> Count:
+def put_findings_off(json: FindingsWanted) -> Count:
     """Put findings off for a week."""
     return Count(changed=findings.put_off(session(), json.ids, actor=actor(), now=now()))
 
 
-@bp.post("/findings/<int(max=9223372036854775807):finding_id>/mend")
+@bp.post("/findings/mend")
 @operation(TAG, "list", Mended, acts=True)
-def mend_finding(finding_id: int) -> Mended:
-    """Do what a finding proposes: reprice, delist, refresh quotes, or take a fee over."""
-    run = findings.mend(session(), finding_id, actor=actor(), now=now())
-    return Mended(run=RunShape.of(wake_after_commit(run)) if run is not None else None)
+def mend_findings(json: FindingsWanted) -> Mended:
+    """Do what findings propose: reprice, delist, refresh quotes, or take a fee over."""
+    started = findings.mend(session(), json.ids, actor=actor(), now=now())
+    return Mended(runs=[RunShape.of(wake_after_commit(run)) for run in started])

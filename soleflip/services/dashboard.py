@@ -16,6 +16,8 @@ from soleflip.domain.analytics import Figures, Period
 from soleflip.domain.money import ZERO
 from soleflip.domain.orders import STATUSES, Stage
 from soleflip.models import (
+    Alert,
+    AlertDelivery,
     Decision,
     Finding,
     Item,
@@ -66,13 +68,16 @@ class Needs:
     waiting_decisions: int
     failed_runs: int
     findings: int
+    undelivered: int
     open_opportunities: int
     has_offers: bool
     has_listings: bool
 
     def __bool__(self) -> bool:
         waiting = (self.to_ship, self.to_buy, self.orders_in_review, self.listings_in_review, self.doubtful_matches)
-        return any((*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs, self.findings))
+        return any(
+            (*waiting, self.proposed_changes, self.waiting_decisions, self.failed_runs, self.findings, self.undelivered)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,7 @@ def needs_query(session: Session, now: datetime) -> Select[Any]:
         _count(Decision, Decision.state == "waiting"),
         _count(Run, *failed),
         _count(Finding, is_waiting(now)),
+        _count(AlertDelivery, AlertDelivery.state == "given_up", AlertDelivery.alert.has(Alert.seen_at.is_(None))),
         # Counted as the Opportunities page counts, so that the number leads to as many rows.
         opportunities.counted(session, OpportunityFilter(), now=now).scalar_subquery(),
         exists(select(MarketPrice.id)),

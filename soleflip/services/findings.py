@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.fee_tables import category_of
 from soleflip.domain.findings import ACTS, FINDINGS, say
 from soleflip.models import AuditEntry, Finding, Run
@@ -130,14 +131,6 @@ def _act(finding: Finding) -> str | None:
     return act if can else None
 
 
-def get(session: Session, finding_id: int) -> Finding:
-    """Return a finding; raises NotFound."""
-    finding = session.get(Finding, finding_id)
-    if finding is None:
-        raise NotFound("There is no such finding.")
-    return finding
-
-
 def put_off(session: Session, ids: Sequence[int], *, actor: str, now: datetime) -> int:
     """Put findings off for a week; one that is solved and comes back before is shown again. Returns how many."""
     found = session.scalars(select(Finding).where(Finding.id.in_(ids), Finding.solved_at.is_(None))).all()
@@ -149,26 +142,31 @@ def put_off(session: Session, ids: Sequence[int], *, actor: str, now: datetime) 
     return len(found)
 
 
-def mend(session: Session, finding_id: int, *, actor: str, now: datetime) -> Run | None:
-    """Do what a finding proposes; returns the run that carries it out, None when it is done already.
+def mend(session: Session, ids: Sequence[int], *, actor: str, now: datetime) -> list[Run]:
+    """Do what findings propose, together where one run can; returns the runs, none when all is done already.
 
-    Raises Conflict when the finding is solved, or proposes nothing.
+    Raises Conflict when they are solved, or propose nothing.
     """
-    finding = get(session, finding_id)
-    act = _act(finding)
-    if finding.solved_at is not None:
+    found = session.scalars(select(Finding).where(Finding.id.in_(ids), Finding.solved_at.is_(None))).all()
+    by_act: dict[str | None, list[Finding]] = defaultdict(list)
+    for finding in found:
+        by_act[_act(finding)].append(finding)
+    if not found:
         raise Conflict("This is solved already.")
-    if act == "quotes":
-        return runs.start(session, "quotes", actor=actor)
-    if act == "reprice":
-        return runs.start(session, "reprice", actor=actor, params={"listing_ids": [finding.subject_id]})
-    if act == "delist":
-        listing_id = UUID(str(finding.figures.get("listing_id") or finding.subject_id))
-        return wishes.change_state(session, [listing_id], "delete", actor=actor, now=now).run
-    if act == "accept_fee":
+    if not by_act.keys() - {None}:
+        raise Conflict("Nothing can be done about this by itself: open its page.")
+    for finding in by_act["accept_fee"]:
         _accept_fee(session, finding, actor=actor, now=now)
-        return None
-    raise Conflict("Nothing can be done about this by itself: open its page.")
+    started = []
+    if by_act["quotes"]:
+        started.append(runs.start(session, "quotes", actor=actor))
+    if by_act["reprice"]:
+        chosen = sorted({finding.subject_id for finding in by_act["reprice"]})
+        started.append(runs.start(session, "reprice", actor=actor, params={"listing_ids": chosen}))
+    if by_act["delist"]:
+        listings = {UUID(str(each.figures.get("listing_id") or each.subject_id)) for each in by_act["delist"]}
+        started.append(wishes.change_state(session, sorted(listings), "delete", actor=actor, now=now).run)
+    return started
 
 
 def _accept_fee(session: Session, finding: Finding, *, actor: str, now: datetime) -> None:

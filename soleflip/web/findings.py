@@ -11,8 +11,6 @@ from soleflip.web.unit import actor, now, runtime, wake_after_commit
 
 bp = Blueprint("findings", __name__, url_prefix="/findings")
 
-ID = "int(max=9223372036854775807)"
-
 
 @bp.get("")
 def index() -> Response:
@@ -28,18 +26,22 @@ def index() -> Response:
 @bp.post("/put-off")
 def put_off() -> Response:
     """Put findings off for a week."""
-    ids = [int(each) for each in request.form.getlist("ids") if each.isascii() and each.isdecimal() and len(each) < 19]
-    count = findings.put_off(g.session, ids, actor=actor(), now=now())
+    count = findings.put_off(g.session, _ids(), actor=actor(), now=now())
     flash(f"{count} put off for a week." if count else "Nothing was put off: tick the findings first.", "info")
     return go(url_for("automation.findings.index", kind=request.form.get("kind") or None))
 
 
-@bp.post(f"/<{ID}:finding_id>/mend")
-def mend(finding_id: int) -> Response:
-    """Do what a finding proposes."""
-    run = findings.mend(g.session, finding_id, actor=actor(), now=now())
-    if run is None:
-        flash("Done. Estimates from today on use it; nothing that is booked changes.", "success")
-        return go(url_for("automation.findings.index"))
-    wake_after_commit(run)
-    return go(url_for("runs.show", run_id=run.id))
+@bp.post("/mend")
+def mend() -> Response:
+    """Do what the findings whose `ids` are given propose."""
+    started = findings.mend(g.session, _ids(), actor=actor(), now=now())
+    for run in started:
+        wake_after_commit(run)
+    if len(started) == 1:
+        return go(url_for("runs.show", run_id=started[0].id))
+    flash("It is being done; the Runs page shows how it goes." if started else "Done.", "success")
+    return go(url_for("automation.findings.index"))
+
+
+def _ids() -> list[int]:
+    return [int(each) for each in request.form.getlist("ids") if each.isascii() and each.isdecimal() and len(each) < 19]

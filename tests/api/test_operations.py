@@ -183,7 +183,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "look_now", "", {}
     yield "list_findings", "?kind=stale_quotes", {}
     yield "put_findings_off", "", {"json": {"ids": [1]}}
-    yield "mend_finding", "1/mend", {}
+    yield "mend_findings", "", {"json": {"ids": [1]}}
     yield "list_alerts", "?unseen=true&kind=sale", {}
     yield "try_alert_again", f"{world.alert_id[0]}/again", {}
     yield "mark_alerts_seen", "", {"json": {"ids": [1]}}

@@ -27,7 +27,7 @@ SAME: dict[str, str] = {
     "automation.away.pause": "pause_again",
     "automation.change_line": "change_timetable",
     "automation.findings.index": "list_findings",
-    "automation.findings.mend": "mend_finding",
+    "automation.findings.mend": "mend_findings",
     "automation.findings.put_off": "put_findings_off",
     "automation.index": "monitor",
     "automation.line": "show_timetable",

@@ -149,8 +149,7 @@ def test_old_quotes_are_one_finding(session: Session) -> None:
     monitor.look(session, NOW, BERLIN)
     (line,) = findings.overview(session, NOW, BERLIN).lines
     assert line.sentence.startswith("3 live asks go by a quote that is older than 24 hours")
-    run = findings.mend(session, line.finding.id, actor="me", now=NOW)
-    assert run is not None
+    (run,) = findings.mend(session, [line.finding.id], actor="me", now=NOW)
     assert run.kind == "quotes"
 
 
@@ -220,7 +219,7 @@ def test_a_fee_that_changed_is_found_and_taken_over(session: Session) -> None:
     assert "StockX took 10 % for the transaction fee" in found["transaction"].sentence
     assert "the schedule says 4.50 EUR" in found["shipping"].sentence
     for line in found.values():
-        assert findings.mend(session, line.finding.id, actor="me", now=NOW) is None
+        assert findings.mend(session, [line.finding.id], actor="me", now=NOW) == []
     schedule = fees.book(session).schedule(None, NOW.date())
     assert (schedule.transaction_rate, schedule.shipping) == (Decimal("0.10"), Decimal("5.10"))
     monitor.look(session, NOW + timedelta(hours=1), BERLIN)
@@ -275,8 +274,7 @@ def test_an_ask_can_be_repriced_from_its_finding(session: Session) -> None:
     listing = a_listing(session, ask=150)
     monitor.look(session, NOW, BERLIN)
     (line,) = findings.overview(session, NOW, BERLIN).lines
-    run = findings.mend(session, line.finding.id, actor="me", now=NOW)
-    assert run is not None
+    (run,) = findings.mend(session, [line.finding.id], actor="me", now=NOW)
     assert (run.kind, run.params) == ("reprice", {"listing_ids": [str(listing.id)]})
 
 
@@ -286,10 +284,10 @@ def test_what_is_solved_or_has_no_act_is_refused(session: Session) -> None:
     monitor.look(session, NOW, BERLIN)
     by_kind = {line.finding.kind: line.finding for line in findings.overview(session, NOW, BERLIN).lines}
     with pytest.raises(Conflict, match="open its page"):
-        findings.mend(session, by_kind["order_review"].id, actor="me", now=NOW)
+        findings.mend(session, [by_kind["order_review"].id], actor="me", now=NOW)
     by_kind["never_seen"].solved_at = NOW
     with pytest.raises(Conflict, match="solved already"):
-        findings.mend(session, by_kind["never_seen"].id, actor="me", now=NOW)
+        findings.mend(session, [by_kind["never_seen"].id], actor="me", now=NOW)
     assert session.scalars(select(Run)).all() == []
 
 

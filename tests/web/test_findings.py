@@ -57,11 +57,17 @@ def test_the_dashboard_counts_what_waits(browser: Any, found: list[int]) -> None
 
 
 def test_its_act_starts_a_run(browser: Any, book: Any, found: list[int]) -> None:
-    answer = post(browser, f"/automation/findings/{found[0]}/mend")
+    answer = post(browser, "/automation/findings/mend", ids=found[0])
     with book() as session:
         run = session.scalars(select(Run)).one()
         assert (run.kind, run.params) == ("reprice", {"listing_ids": ["55555555"]})
         assert answer.location == f"/runs/{run.id}"
+
+
+def test_several_are_mended_at_once(browser: Any, book: Any, found: list[int]) -> None:
+    assert post(browser, "/automation/findings/mend", ids=found).location == "/automation/findings"
+    with book() as session:
+        assert set(session.scalars(select(Run.kind))) == {"reprice", "quotes"}
 
 
 def test_what_is_put_off_is_out_of_sight_and_can_be_found(browser: Any, book: Any, found: list[int]) -> None:
@@ -76,11 +82,11 @@ def test_what_is_solved_is_gone_and_can_not_be_mended(browser: Any, book: Any, f
     with book() as session:
         session.get_one(Finding, found[0]).solved_at = NOW
     assert "Samba" not in browser.get("/automation/findings").text
-    assert post(browser, f"/automation/findings/{found[0]}/mend").status_code == 409
-    assert post(browser, "/automation/findings/999/mend").status_code == 404
+    assert post(browser, "/automation/findings/mend", ids=found[0]).status_code == 409
+    assert post(browser, "/automation/findings/mend").status_code == 409
 
 
 def test_a_viewer_looks_and_does_nothing(signed_in: Any, found: list[int]) -> None:
     viewer = signed_in("viewer")
     assert "Reprice it" not in viewer.get("/automation/findings").text
-    assert post(viewer, f"/automation/findings/{found[0]}/mend").status_code == 403
+    assert post(viewer, "/automation/findings/mend", ids=found[0]).status_code == 403
