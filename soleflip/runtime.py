@@ -72,13 +72,13 @@ def system_clock() -> datetime:
 
 
 class SandboxClock:
-    """Tells the sandbox's time: asked over HTTP now and then, counted on at its speed in between.
+    """Tells the sandbox's time, and holds its levers: asked over HTTP now and then, counted on at its speed in between.
 
     While the sandbox can't be reached the last known course goes on; before the first answer it is the real time.
     """
 
     def __init__(self, base_url: str, *, refresh: float = 1.0, timer: Callable[[], float] = time.monotonic) -> None:
-        self._url = f"{base_url}/_sandbox/clock"
+        self._base = f"{base_url}/_sandbox"
         self._refresh = refresh
         self._timer = timer
         self._lock = threading.Lock()
@@ -98,19 +98,26 @@ class SandboxClock:
 
     def skip(self, hours: int) -> None:
         """Let sandbox time pass at once; raises Conflict when the sandbox runs without its control interface."""
+        self._order("clock", {"step": hours * 3600})
+        with self._lock:
+            self._asked = float("-inf")
+
+    def forget_trades(self) -> None:
+        """Let the sandbox forget every ask and order of ours; raises Conflict without its control interface."""
+        self._order("forget", {})
+
+    def _order(self, what: str, body: dict[str, int]) -> None:
         try:
-            answer = requests.post(self._url, json={"step": hours * 3600}, timeout=60)
+            answer = requests.post(f"{self._base}/{what}", json=body, timeout=60)
         except requests.RequestException as error:
             raise RetryLater("The sandbox does not answer; is it running?") from error
         if answer.status_code != 200:
-            raise Conflict("This sandbox takes no orders about its time: start it with --control.")
-        with self._lock:
-            self._asked = float("-inf")
+            raise Conflict("This sandbox takes no orders: start it with --control.")
 
     def _ask(self) -> None:
         self._asked = self._timer()
         try:
-            answer = requests.get(self._url, timeout=2).json()
+            answer = requests.get(f"{self._base}/clock", timeout=2).json()
             self._speed = 0.0 if answer["frozen"] else float(answer["speed"])
             self._at = datetime.fromisoformat(answer["time"])
             self._read = self._timer()

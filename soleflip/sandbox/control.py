@@ -270,6 +270,11 @@ def _tokens(world: World, key: str, given: dict[str, Any]) -> Any:
     return {"revoked": revoked}
 
 
+def _forget(world: World, key: str, given: dict[str, Any]) -> Any:
+    """Forget every listing, operation, batch and order of ours."""
+    return {"forgotten": world.forget_trades()}
+
+
 def _seed_path(world: World, key: str, given: dict[str, Any]) -> Any:
     try:
         return _seed(world, Path(str(given.get("path"))).read_bytes(), str(given.get("currency", "EUR")))
@@ -302,4 +307,5 @@ _HANDLERS: dict[tuple[str, str], Callable[[World, str, dict[str, Any]], Any]] = 
     ("GET", "requests"): _requests,
     ("POST", "tokens"): _tokens,
     ("POST", "seed"): _seed_path,
+    ("POST", "forget"): _forget,
 }

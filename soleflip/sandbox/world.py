@@ -143,6 +143,24 @@ class World:
             self._touched.pop(("fault", fault_id), None)
             self._removed.add(("fault", fault_id))
 
+    def forget_trades(self) -> int:
+        """Forget all that the account ever did, asks and orders; products and their market stay. Returns how many."""
+        gone: list[Record] = [
+            *self.listings.values(),
+            *self.operations.values(),
+            *self.batches.values(),
+            *self.orders.values(),
+        ]
+        for record in gone:
+            kind, key = _KINDS[type(record)]
+            self._touched.pop((kind, getattr(record, key)), None)
+            self._removed.add((kind, getattr(record, key)))
+        for records in (self.listings, self.operations, self.batches, self.orders, self.live):
+            records.clear()
+        self.agenda = [entry for entry in self.agenda if entry[1] == "book"]
+        heapq.heapify(self.agenda)
+        return len(gone)
+
     def next_number(self) -> int:
         """A number that grows by one, to tell what came first within one millisecond."""
         self.count += 1

@@ -1,11 +1,11 @@
-"""Deleting everything: every table, every file, every account but the one that asks."""
+"""Deleting: everything but the account that asks, or, in the sandbox, all that was tried out."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from soleflip.config import Settings
@@ -18,6 +18,19 @@ from soleflip.services import accounts, backups, open_files
 WORD = "DELETE EVERYTHING"
 # Whoever asks stays signed in, with the second factor.
 KEPT = frozenset({"auth.users", "auth.sessions", "auth.second_factors", "auth.recovery_codes"})
+# What stays when the operator starts anew: accounts, settings, rules, and what is known of products.
+SETUP = frozenset(
+    {
+        "automation.alert_channels",
+        "automation.rules",
+        "automation.stop_switch",
+        "automation.timetable",
+        "ops.audit",
+        "ops.settings",
+        "selling.pricing_rules",
+    }
+)
+SETUP_SCHEMAS = frozenset({"auth", "products"})
 
 
 def asks_up(session: Session) -> int:
@@ -38,15 +51,28 @@ def erase(session: Session, user: User, password: str, word: str, *, asks_stay: 
         raise Conflict(
             f"{up} asks are up on StockX or on their way there. Delist them first, or tick that they stay there."
         )
-    names = ", ".join(
-        f'"{table.schema}"."{table.name}"' for table in Base.metadata.sorted_tables if table.fullname not in KEPT
-    )
-    # A worker in the middle of something holds its tables: rather give up than hold everybody up.
-    session.execute(text("SET LOCAL lock_timeout = '10s'"))
-    session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    _empty(session, [table for table in Base.metadata.sorted_tables if table.fullname not in KEPT])
     session.execute(delete(User).where(User.id != user.id))
     session.add(AuditEntry(actor=user.email, act="everything deleted", after={"asks left on StockX": up}))
     session.flush()
+
+
+def start_anew(session: Session, *, actor: str) -> None:
+    """Empty the tables of offers, stock, asks, orders, books and runs, for a sandbox that forgets its part of them.
+
+    Accounts, settings, rules and products stay.
+    """
+    every = Base.metadata.sorted_tables
+    _empty(session, [each for each in every if each.schema not in SETUP_SCHEMAS and each.fullname not in SETUP])
+    session.add(AuditEntry(actor=actor, act="sample data removed"))
+    session.flush()
+
+
+def _empty(session: Session, tables: list[Table]) -> None:
+    names = ", ".join(f'"{table.schema}"."{table.name}"' for table in tables)
+    # A worker in the middle of something holds its tables: rather give up than hold everybody up.
+    session.execute(text("SET LOCAL lock_timeout = '10s'"))
+    session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
 
 
 def remove_files(place: Settings, *, with_backups: bool) -> None:

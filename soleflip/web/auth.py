@@ -61,7 +61,7 @@ FOR_VIEWERS = frozenset(
     }
 )
 # What only an owner may ask for.
-FOR_OWNERS = frozenset({"backups.download", "backups.download_export", "backups.export"})
+FOR_OWNERS = frozenset({"backups.download", "backups.download_export", "backups.export", "sandbox.start_anew"})
 # Whole rooms that are the owner's.
 OWNERS_ROOMS = frozenset({"accounts", "erasure"})
 DEVICE_COOKIE = "soleflip_device"

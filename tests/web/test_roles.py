@@ -41,6 +41,7 @@ OWNERS = {
     "backups.export",
     "erasure.erase",
     "erasure.index",
+    "sandbox.start_anew",
 }
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from soleflip.models import FeedImport, Run
+from soleflip.models import FeedImport, Item, Product, Run, StockxListing, StockxOrder
+from soleflip.services import runs
 from tests.selling import Selling
 
 
@@ -34,3 +35,26 @@ def test_the_sample_feed_is_read_like_an_upload(selling: Selling) -> None:
     with selling.runtime.transaction() as session:
         entry = session.scalars(select(FeedImport)).one()
     assert (entry.filename, entry.state, entry.imported) == ("sample-feed.csv.gz", "done", 300)
+
+
+def test_sample_data_are_removed_at_once_here_and_in_the_sandbox(selling: Selling) -> None:
+    run_id = selling.order(3)
+    selling.perform(run_id)
+    with selling.runtime.transaction() as session:
+        sold = session.scalars(select(StockxListing.stockx_listing_id)).first()
+    selling.sandbox.control("purchase", listingId=sold)
+    answer = selling.browse(lambda client: client.post("/sandbox/start-anew"))
+    assert (answer.status_code, answer.location) == (303, "/")
+    world = selling.sandbox.look("state")
+    assert [world[name] for name in ("listings", "operations", "batches", "orders", "books")] == [[], [], [], [], []]
+    with selling.runtime.transaction() as session:
+        assert session.query(StockxListing).count() == session.query(Item).count() == session.query(Run).count() == 0
+        assert session.query(Product).count() > 0
+        sync = runs.start(session, "order_sync", actor="t")
+        listing_sync = runs.start(session, "listing_sync", actor="t")
+    assert [selling.perform(each.id).state for each in (sync, listing_sync)] == ["done", "done"]
+    with selling.runtime.transaction() as session:
+        assert session.query(StockxListing).count() == session.query(StockxOrder).count() == 0
+    again = selling.order(3)
+    selling.perform(again)
+    selling.check_asks(again, 3)
