@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, 
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.ledger import follows_order
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.orders import STATUSES, Stage, Status, TimeLeft, status_of, time_left, usual_wait
 from soleflip.models import (
@@ -156,6 +157,11 @@ class OrderDetail:
     entries: Sequence[LedgerEntry]
     candidates: Sequence[Item]
     reversed_ids: frozenset[int]
+
+    def can_be_reversed(self, entry: LedgerEntry) -> bool:
+        """Whether the operator may take a line of the books back: a penalty booked by hand that still stands."""
+        stands = entry.reverses_id is None and entry.id not in self.reversed_ids
+        return entry.kind == "penalty" and stands and not follows_order(entry)
 
     @property
     def off_by(self) -> Decimal | None:
