@@ -273,7 +273,7 @@ def prune(folder: Path, plan: KeepingPlan, zone: tzinfo, now: datetime) -> int:
     for backup in gone:
         backup.path.unlink(missing_ok=True)
     day_ago = now.timestamp() - 86_400
-    for left in folder.glob(f".*{ENDING}.part"):
+    for left in folder.glob(".*.part"):
         if left.stat().st_mtime < day_ago:
             left.unlink(missing_ok=True)
     return len(gone)

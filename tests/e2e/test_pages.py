@@ -16,7 +16,12 @@ pytestmark = pytest.mark.e2e
 OTHERS = (
     "/alerts",
     "/automation/findings",
+    "/settings/account",
+    "/settings/account/second-factor",
+    "/settings/accounts",
+    "/settings/backups",
     "/settings/channels",
+    "/settings/erase",
     "/settings/stockx",
     "/settings/password",
     "/search?q=samba",
