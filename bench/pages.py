@@ -14,7 +14,7 @@ from bench.figures import Figure, fastest, rows_read, statements, timed
 from bench.world import World, fill_listings
 from soleflip.services.listing_filter import SORTS, STATES, WARNINGS, ListingFilter
 from soleflip.services.listing_overview import PAGE
-from soleflip.services.listing_query import cursor_behind, heads, lines_page
+from soleflip.services.listing_query import cursor_behind, heads, moments, page_of
 from soleflip.services.settings import Thresholds
 
 LATE = 0.95
@@ -79,10 +79,10 @@ def _most_statements(world: World, browser: FlaskClient) -> tuple[int, int]:
 
 def _late_page(world: World) -> str:
     """Return the cursor of the page that begins at 95 % of the lines, in the page's own order."""
-    lines = heads(ListingFilter(), world.now, MAX_AGE)
+    lines, values = heads(ListingFilter()), moments(world.now, MAX_AGE)
     with Session(world.engine) as session:
-        number = session.scalar(select(func.count()).select_from(lines.order_by(None).subquery())) or 0
-        return cursor_behind(session.execute(lines.offset(int(number * LATE)).limit(1)).one())
+        number = session.scalar(select(func.count()).select_from(lines.order_by(None).subquery()), values) or 0
+        return cursor_behind(session.execute(lines.offset(int(number * LATE)).limit(1), values).one())
 
 
 def _bare(world: World) -> FlaskClient:
@@ -92,7 +92,7 @@ def _bare(world: World) -> FlaskClient:
     @app.get("/")
     def index() -> str:
         with Session(world.engine) as session:
-            rows = session.execute(lines_page(ListingFilter(), world.now, MAX_AGE, PAGE + 1)).all()
+            rows = session.execute(*page_of(ListingFilter(), world.now, MAX_AGE, PAGE + 1)).all()
         return render_template_string(BARE, rows=rows[:PAGE])
 
     return app.test_client()

@@ -42,7 +42,7 @@ from soleflip.models import (
     StockxOrder,
     Variant,
 )
-from soleflip.services.listing_filter import Tables, lowest_of, quote_of, warnings_of
+from soleflip.services.listing_filter import EXPIRES_SOON, Tables, lowest_of, quote_of, warnings_of
 from soleflip.services.order_book import stage_is
 from soleflip.services.settings import MonitorSettings
 from soleflip.services.stock import TO_BUY
@@ -58,7 +58,7 @@ JUST_NOW = timedelta(days=7)
 def of_listings(wanted: MonitorSettings, now: datetime, max_age: timedelta) -> list[Select[Any]]:
     """Select what is wrong with live asks."""
     tables = Tables()
-    lowest, warnings = lowest_of(tables), warnings_of(tables, now, max_age)
+    lowest, warnings = lowest_of(tables), warnings_of(tables, now - max_age, now + EXPIRES_SOON)
     listing = StockxListing
     stood_since = func.coalesce(listing.last_price_update, listing.listed_at, listing.created_at)
     is_active = listing.status == "active"
@@ -108,7 +108,9 @@ def stale_quotes(now: datetime, max_age: timedelta) -> Select[Any]:
     figures = {"count": func.count(), "oldest": _when(oldest), "hours": literal(hours)}
     rows = select(*_columns("stale_quotes", "market", literal("quotes"), literal("Quotes"), figures))
     rows = rows.select_from(StockxListing).outerjoin(tables.item, tables.item.id == StockxListing.item_id)
-    rows = rows.outerjoin(tables.quote, quote_of(tables)).where(warnings_of(tables, now, max_age)["stale"])
+    rows = rows.outerjoin(tables.quote, quote_of(tables)).where(
+        warnings_of(tables, now - max_age, now + EXPIRES_SOON)["stale"]
+    )
     return rows.having(func.count() > 0)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    DateTime,
     String,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -109,7 +111,7 @@ class Tables:
         return cls(*(aliased(each) for each in (StockxListing, Product, Item, LatestQuote)))
 
 
-def conditions_of(tables: Tables, wanted: ListingFilter, now: datetime, max_age: timedelta) -> list[Any]:
+def conditions_of(tables: Tables, wanted: ListingFilter) -> list[Any]:
     listing, product = tables.listing, tables.product
     conditions: list[Any] = []
     if wanted.state == "live":
@@ -126,7 +128,7 @@ def conditions_of(tables: Tables, wanted: ListingFilter, now: datetime, max_age:
     if wanted.place:
         conditions.append(place_of(tables) == wanted.place)
     if wanted.warning:
-        warnings = warnings_of(tables, now, max_age)
+        warnings = warnings_of(tables)
         conditions.append(or_(*warnings.values()) if wanted.warning == "any" else warnings[wanted.warning])
     return conditions
 
@@ -156,7 +158,13 @@ def place_of(tables: Tables) -> ColumnElement[str]:
     )
 
 
-def warnings_of(tables: Tables, now: datetime, max_age: timedelta) -> dict[str, ColumnElement[bool]]:
+STALE_BEFORE = bindparam("stale_before", type_=DateTime(timezone=True))
+EXPIRES_BEFORE = bindparam("expires_before", type_=DateTime(timezone=True))
+
+
+def warnings_of(
+    tables: Tables, stale_before: Any = STALE_BEFORE, expires_before: Any = EXPIRES_BEFORE
+) -> dict[str, ColumnElement[bool]]:
     """Return what may be wrong with a listing, each as a condition that is true or false, never unknown."""
     listing, item, quote, lowest = tables.listing, tables.item, tables.quote, lowest_of(tables)
     on_stockx = listing.status.in_(("active", "inactive"))
@@ -165,13 +173,13 @@ def warnings_of(tables: Tables, now: datetime, max_age: timedelta) -> dict[str, 
     conditions: dict[str, ColumnElement[bool]] = {
         "outside": listing.outside_change.is_not(None),
         "cost_unknown": cost.is_(None) & ~listing.cost_unknown_accepted & on_stockx,
-        "stale": (quote.at < now - max_age) & on_stockx,
+        "stale": (quote.at < stale_before) & on_stockx,
         "no_quote": lowest.is_(None) & quote.at.is_(None) & on_stockx,
         "below_market": (ask < lowest * BELOW_MARKET) & on_stockx,
         "below_floor": (ask < floor) & on_stockx,
         "market_below_floor": (lowest < floor) & on_stockx,
         "loss": (listing.expected_profit < 0) & on_stockx,
-        "expiring": (listing.expires_at < now + EXPIRES_SOON) & on_stockx,
+        "expiring": (listing.expires_at < expires_before) & on_stockx,
         "not_bought": (item.note == TO_BUY) & listing.status.in_(_LIVE),
         "failed": listing.error.is_not(None) & listing.status.in_(_LIVE),
     }

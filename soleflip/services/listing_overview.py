@@ -6,9 +6,10 @@ A page takes two statements whatever the filter: one for the house's state aroun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from soleflip.domain.errors import NotFound
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.models import Brand, ListingChange, Product, Run, StockxListing, Variant
 from soleflip.services.listing_filter import STATES, WARNINGS, ListingFilter
-from soleflip.services.listing_query import MOST_COUNTED, counted, cursor_behind, groups, lines_page, units
+from soleflip.services.listing_query import MOST_COUNTED, counted, cursor_behind, groups, moments, page_of, units
 from soleflip.services.runs import OPEN_STATES
 from soleflip.services.settings import Thresholds, load
 
@@ -110,7 +111,7 @@ class Overview:
 def overview(session: Session, wanted: ListingFilter, now: datetime) -> Overview:
     """Return one page of the Listings table; raises InvalidInput for a cursor that does not fit."""
     max_age = timedelta(hours=load(session, Thresholds).max_quote_age_hours)
-    around = _around(session, counted(wanted, now, max_age))
+    around = session.execute(_around(replace(wanted, after=None)), moments(now, max_age)).one()
     shown, cursor = lines(session, wanted, now, max_age)
     undo = Undo(UUID(around.undo["run_id"]), around.undo["count"]) if around.undo else None
     return Overview(
@@ -131,24 +132,25 @@ def lines(
     session: Session, wanted: ListingFilter, now: datetime, max_age: timedelta, *, limit: int = PAGE
 ) -> tuple[list[Line], str | None]:
     """Return a page of lines and the cursor of the page behind it, in one statement; raises InvalidInput."""
-    rows = session.execute(lines_page(wanted, now, max_age, limit + 1)).all()
+    rows = session.execute(*page_of(wanted, now, max_age, limit + 1)).all()
     return [_line(row) for row in rows[:limit]], cursor_behind(rows[limit - 1]) if len(rows) > limit else None
 
 
 def line(session: Session, listing_id: UUID, now: datetime, max_age: timedelta) -> Line:
     """Return one listing as a line of its own; raises NotFound."""
     wanted = ListingFilter(state="all")
-    rows = units(wanted, now, max_age, StockxListing.id == listing_id)
-    row = session.execute(select(groups(rows))).one_or_none()
+    rows = units(wanted, StockxListing.id == listing_id)
+    row = session.execute(select(groups(rows)), moments(now, max_age)).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     return _line(row)
 
 
-def _around(session: Session, filtered: Select[int, int]) -> Any:
-    """Read counts, brands, reviews, the open run and the last price change in one statement."""
+@lru_cache(maxsize=256)
+def _around(wanted: ListingFilter) -> Select[Any]:
+    """Select counts, brands, reviews, the open run and the last price change in one statement."""
     counts = [part for state in STATES if state not in ("live", "all") for part in (state, _count(state))]
-    sizes = filtered.subquery()
+    sizes = counted(wanted).subquery()
     # One listing of each brand is looked for: that of all brands' listings would read them all.
     one_of = (
         select(StockxListing.id)
@@ -182,7 +184,7 @@ def _around(session: Session, filtered: Select[int, int]) -> Any:
         .scalar_subquery()
     )
     one = select(literal(1).label("one")).subquery()
-    return session.execute(
+    return (
         select(
             Run,
             func.jsonb_build_object(*counts).label("counts"),
@@ -193,7 +195,7 @@ def _around(session: Session, filtered: Select[int, int]) -> Any:
         )
         .select_from(one)
         .outerjoin(Run, Run.id == open_run)
-    ).one()
+    )
 
 
 def _count(state: str) -> Any:

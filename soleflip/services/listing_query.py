@@ -6,8 +6,10 @@ the wanted order (`heads`), and only those lines are folded. What the index is o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     cast,
     func,
     literal,
@@ -31,6 +34,7 @@ from sqlalchemy.sql import ColumnElement, Subquery
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Item, LatestQuote, ListingChange, Product, StockxListing, Variant
 from soleflip.services.listing_filter import (
+    EXPIRES_SOON,
     WARNINGS,
     ListingFilter,
     Tables,
@@ -48,53 +52,71 @@ _OF_UNITS = ("lowest", "bid", "gap", "floor", "profit", "listed")
 """What a line is ordered by that its units may differ in."""
 
 
-def lines_page(wanted: ListingFilter, now: datetime, max_age: timedelta, limit: int) -> Select[Any]:
-    """Select a page of lines in their order, behind the cursor. Raises InvalidInput for a cursor that does not fit."""
+def page_of(wanted: ListingFilter, now: datetime, max_age: timedelta, limit: int) -> tuple[Select[Any], dict[str, Any]]:
+    """Return the statement of a page of lines behind the cursor, and its values.
+
+    Raises InvalidInput for a cursor that does not fit.
+    """
+    values = moments(now, max_age)
+    if wanted.after:
+        values["place"], values["head"] = _read_cursor(wanted)
+    return _lines_page(replace(wanted, after="given" if wanted.after else None), limit), values
+
+
+def moments(now: datetime, max_age: timedelta) -> dict[str, Any]:
+    """Return what a filter compares times with: a quote older than `max_age` is stale."""
+    return {"stale_before": now - max_age, "expires_before": now + EXPIRES_SOON}
+
+
+@lru_cache(maxsize=256)
+def _lines_page(wanted: ListingFilter, limit: int) -> Select[Any]:
+    """Put the statement together, once for all pages of a filter: that takes longer than to send it."""
     down = wanted.sort.startswith("-")
-    first = heads(wanted, now, max_age).limit(limit).cte("heads")
-    lines = groups(units(wanted, now, max_age, StockxListing.line.in_(select(first.c.line))))
+    first = heads(wanted).limit(limit).cte("heads")
+    lines = groups(units(wanted, StockxListing.line.in_(select(first.c.line))))
     ends = (first.c.sorting, first.c.head)
     query = select(lines, *ends).join(first, first.c.line == lines.c.line)
     return query.order_by(*(each.desc() if down else each for each in ends))
 
 
-def heads(wanted: ListingFilter, now: datetime, max_age: timedelta) -> Select[Any]:
+def heads(wanted: ListingFilter) -> Select[Any]:
     """Select the lines in the wanted order, each where its lowest unit stands, behind the cursor."""
     tables = Tables.renamed()
     place, key = _place_in_order(tables, wanted.column), tables.listing.id
-    query = _chosen(tables, wanted, now, max_age, tables.listing.line, place.label("sorting"), key.label("head"))
-    query = query.where(~_stands_lower(tables, wanted, now, max_age))
+    query = _chosen(tables, wanted, tables.listing.line, place.label("sorting"), key.label("head"))
+    query = query.where(~_stands_lower(tables, wanted))
     if wanted.after:
         query = query.where(_behind(wanted, place, key))
     return query.order_by(*((place.desc(), key.desc()) if wanted.sort.startswith("-") else (place, key)))
 
 
-def counted(wanted: ListingFilter, now: datetime, max_age: timedelta) -> Select[int, int]:
+@lru_cache(maxsize=256)
+def counted(wanted: ListingFilter) -> Select[int, int]:
     """Select how many lines and units a filter leaves, of so many units as are counted at all."""
     tables = Tables.renamed()
-    some = _chosen(tables, wanted, now, max_age, tables.listing.line).limit(MOST_COUNTED + 1).subquery()
+    some = _chosen(tables, wanted, tables.listing.line).limit(MOST_COUNTED + 1).subquery()
     each = select(func.count().label("units")).select_from(some).group_by(some.c.line).subquery()
     return select(func.count().label("lines"), cast(func.sum(each.c.units), Integer).label("units")).select_from(each)
 
 
-def _chosen(tables: Tables, wanted: ListingFilter, now: datetime, max_age: timedelta, *columns: Any) -> Select[Any]:
+def _chosen(tables: Tables, wanted: ListingFilter, *columns: Any) -> Select[Any]:
     """Select columns of the listings that are meant; a table that nothing is asked of costs nothing."""
     listing, product = tables.listing, tables.product
     query = select(*columns).select_from(listing)
     if wanted.column == "title" or wanted.brand is not None or wanted.text:
         query = query.join(product, product.id == listing.product_id)
     query = query.outerjoin(tables.item, tables.item.id == listing.item_id)
-    return query.outerjoin(tables.quote, quote_of(tables)).where(*conditions_of(tables, wanted, now, max_age))
+    return query.outerjoin(tables.quote, quote_of(tables)).where(*conditions_of(tables, wanted))
 
 
-def _stands_lower(tables: Tables, wanted: ListingFilter, now: datetime, max_age: timedelta) -> ColumnElement[bool]:
+def _stands_lower(tables: Tables, wanted: ListingFilter) -> ColumnElement[bool]:
     """Whether another unit of the line stands lower in the order: then the line stands there."""
     others = Tables.renamed()
     mine, theirs = tables.listing.id, others.listing.id
     if wanted.column in _OF_UNITS:
         mine = tuple_(_place_in_order(tables, wanted.column), mine)
         theirs = tuple_(_place_in_order(others, wanted.column), theirs)
-    found = _chosen(others, wanted, now, max_age, literal(1))
+    found = _chosen(others, wanted, literal(1))
     return found.where(others.listing.line == tables.listing.line, theirs < mine).exists()
 
 
@@ -120,7 +142,7 @@ def _place_in_order(tables: Tables, column: str) -> ColumnElement[Any]:
 
 def _behind(wanted: ListingFilter, place: ColumnElement[Any], key: Any) -> ColumnElement[bool]:
     """Begin behind the cursor. Titles are of another table than the key, so their index has to be told by itself."""
-    value, head = _read_cursor(wanted)
+    value, head = bindparam("place", type_=place.type), bindparam("head", type_=key.type)
     down = wanted.sort.startswith("-")
     if wanted.column == "title":
         beyond = or_(place < value, key < head) if down else or_(place > value, key > head)
@@ -129,25 +151,22 @@ def _behind(wanted: ListingFilter, place: ColumnElement[Any], key: Any) -> Colum
     return here < there if down else here > there
 
 
-def _read_cursor(wanted: ListingFilter) -> tuple[Any, Any]:
+def _read_cursor(wanted: ListingFilter) -> tuple[Any, UUID]:
     text, _, head = (wanted.after or "").rpartition("~")
     try:
-        value: Any = text
         if wanted.column == "listed":
-            value = datetime.fromisoformat(text)
-        elif wanted.column not in ("title", "state"):
-            value = Decimal(text)
-        return literal(value), literal(UUID(head))
+            return datetime.fromisoformat(text), UUID(head)
+        return text if wanted.column in ("title", "state") else Decimal(text), UUID(head)
     except (ValueError, ArithmeticError) as error:
         raise InvalidInput("This page of the list is no longer there: start at the first one.") from error
 
 
 def cursor_behind(row: Any) -> str:
-    """Return the cursor of the page behind a row of `lines_page`."""
+    """Return the cursor of the page behind a row of such a page."""
     return f"{row.sorting}~{row.head}"
 
 
-def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *only: ColumnElement[bool]) -> Subquery:
+def units(wanted: ListingFilter, *only: ColumnElement[bool]) -> Subquery:
     """Select one row per listing that the filter leaves, with its market and its warnings."""
     tables = Tables()
     lowest = lowest_of(tables)
@@ -175,7 +194,7 @@ def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *only: Colum
             func.coalesce(StockxListing.error, StockxListing.outside_change).label("note"),
             ListingChange.kind.label("under_way"),
             ListingChange.new_price,
-            *(column.label(f"warn_{name}") for name, column in warnings_of(tables, now, max_age).items()),
+            *(column.label(f"warn_{name}") for name, column in warnings_of(tables).items()),
         )
         .join(Product, Product.id == StockxListing.product_id)
         .outerjoin(Variant, Variant.id == StockxListing.catalog_variant_id)
@@ -186,7 +205,7 @@ def units(wanted: ListingFilter, now: datetime, max_age: timedelta, *only: Colum
             and_(ListingChange.listing_id == StockxListing.id, ListingChange.state.in_(("waiting", "sending"))),
         )
     )
-    return query.where(*conditions_of(tables, wanted, now, max_age), *only).subquery("units")
+    return query.where(*conditions_of(tables, wanted), *only).subquery("units")
 
 
 def groups(rows: Subquery) -> Subquery:

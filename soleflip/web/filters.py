@@ -126,7 +126,13 @@ def money(amount: Decimal | Money | None, currency: str | None = None) -> str:
         return ABSENT
     if isinstance(amount, Money):
         return money(amount.amount, amount.currency)
-    return format_currency(amount, currency or runtime().settings.currency, locale=_locale()).replace("-", "−")
+    return _amount(amount, currency or runtime().settings.currency, _locale())
+
+
+# Many rows of a page, and many pages, show the same amounts; putting one together takes longer than anything else.
+@lru_cache(maxsize=8192)
+def _amount(amount: Decimal, currency: str, locale: Locale) -> str:
+    return format_currency(amount, currency, locale=locale).replace("-", "−")
 
 
 def signed(amount: Decimal | Money | None, currency: str | None = None) -> str:
