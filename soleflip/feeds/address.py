@@ -139,7 +139,8 @@ def _write(answer: BaseHTTPResponse, target: Path, deadline: float, reach: Reach
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("wb") as file:
-            for chunk in answer.stream(CHUNK, decode_content=False):
+            # One piece at a time as it comes: waiting for a whole chunk, a trickle would never meet its deadline.
+            while chunk := answer.read1(CHUNK, decode_content=False):
                 size += len(chunk)
                 if size > reach.most_bytes:
                     raise FeedError(f"The feed is larger than {reach.most_bytes // 1024**2} MB; fetching it stopped.")

@@ -57,8 +57,8 @@ class TextLines:
         self._source.close()
         self._file.close()
 
-    def head(self) -> bytes:
-        """Return the first bytes without consuming them; raises FeedError for a file that can't be a feed."""
+    def check(self) -> None:
+        """Look at the first bytes without consuming them; raises FeedError for a file that can't be a feed."""
         if self._packed == 0:
             raise FeedError("The file is empty.")
         try:
@@ -67,11 +67,12 @@ class TextLines:
             raise FeedError(_damaged(error)) from None
         if not head.strip():
             raise FeedError("The file is empty.")
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+            raise FeedError("This is no CSV: it looks like a web page. Import a CSV, a CSV.GZ or an XLSX.")
         if head[:2] in _WIDE:
             raise FeedError("The file is encoded as UTF-16. Save it as CSV in UTF-8 and import it again.")
         if b"\x00" in head.partition(b"\n")[0]:
             raise FeedError("This is no CSV: the file holds binary data. Import a CSV, a CSV.GZ or an XLSX.")
-        return head
 
     def __iter__(self) -> Iterator[str]:
         while line := self._next():
@@ -145,13 +146,13 @@ class TextRecords:
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self._lines = TextLines(path, limits)
         try:
-            head = self._lines.head()
+            self._lines.check()
             self._stream = iter(self._lines)
             first = next(self._stream, "").removeprefix("\ufeff")
             self.delimiter = _delimiter(first)
             self._waiting: deque[str] = deque([first])
             self._line = 0
-            self.columns = self._header(head)
+            self.columns = self._header()
         except FeedError:
             self._lines.close()
             raise
@@ -176,12 +177,11 @@ class TextRecords:
         finally:
             self.close()
 
-    def _header(self, head: bytes) -> list[str]:
+    def _header(self) -> list[str]:
         first = next(self._records(0), None)
         cells = first[1] if first else ""
         if isinstance(cells, str) or len(cells) < 2:
-            hint = " It looks like a web page." if head.lstrip()[:1] == b"<" else ""
-            raise FeedError(f"This is no CSV: its first line has no columns.{hint} Import a CSV, a CSV.GZ or an XLSX.")
+            raise FeedError("This is no CSV: its first line has no columns. Import a CSV, a CSV.GZ or an XLSX.")
         return [" ".join(cell.split()) for cell in cells]
 
     def _records(self, width: int) -> Iterator[tuple[int, Sequence[str] | str]]:

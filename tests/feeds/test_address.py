@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +28,12 @@ class _Shop(BaseHTTPRequestHandler):
                 self._answer(200, b"a,b\n1,2\n", ETag='"one"')
         elif self.path == "/moved":
             self._answer(302, Location="/feed")
+        elif self.path == "/inner":
+            self._answer(302, Location=f"http://127.0.0.1:{self.server.server_address[1]}/feed")
+        elif self.path == "/metadata":
+            self._answer(302, Location="http://169.254.169.254/latest/meta-data/")
+        elif self.path == "/drop":
+            self._trickle()
         elif self.path == "/circle":
             self._answer(302, Location="/circle")
         elif self.path == "/gone":
@@ -44,6 +54,16 @@ class _Shop(BaseHTTPRequestHandler):
         try:
             while True:
                 self.wfile.write(b"x" * 65536)
+        except OSError:
+            self.close_connection = True
+
+    def _trickle(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.02)
         except OSError:
             self.close_connection = True
 
@@ -93,6 +113,64 @@ def test_a_private_address_is_refused_unless_allowed(shop: str, tmp_path: Path) 
 def test_every_spelling_of_a_private_address_is_refused(tmp_path: Path, host: str) -> None:
     with pytest.raises(FeedError, match="private network"):
         fetch(f"http://{host}/feed", tmp_path / "feed", Version(), Reach())
+
+
+def test_an_answer_that_trickles_meets_its_deadline(shop: str, tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="takes longer than"):
+        fetch(f"{shop}/drop", tmp_path / "feed", Version(), replace(HERE, most_seconds=0.3))
+    assert not (tmp_path / "feed").exists()
+
+
+class Names:
+    """A name service and a network of the test's own: public addresses lead to the shop on this machine."""
+
+    def __init__(self, **answers: list[list[str]]) -> None:
+        self.answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
+        self.asked: list[str] = []
+
+    def look_up(self, host: str, port: int | None, *args: Any, **kwargs: Any) -> list[Any]:
+        self.asked.append(host)
+        found = self.answers.get(host)
+        addresses = (found.pop(0) if len(found) > 1 else found[0]) if found else [host]
+        reached = ["127.0.0.1"] if host == PUBLIC else addresses
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in reached]
+
+
+PUBLIC = "93.184.215.14"
+
+
+@pytest.mark.parametrize("path", ["/inner", "/metadata"])
+def test_a_redirect_into_a_private_network_is_refused(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    names = Names(shop_test=[[PUBLIC]])
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    port = shop.rpartition(":")[2]
+    with pytest.raises(FeedError, match="private network"):
+        fetch(f"http://shop.test:{port}{path}", tmp_path / "feed", Version(), Reach())
+    assert not (tmp_path / "feed").exists()
+
+
+def test_a_name_that_changes_its_meaning_after_the_check_changes_nothing(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: public when asked first, private when asked again; it is asked once, and that address is used."""
+    names = Names(shop_test=[[PUBLIC], ["127.0.0.1"]])
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    port = shop.rpartition(":")[2]
+    assert fetch(f"http://shop.test:{port}/feed", tmp_path / "feed", Version(), Reach()) is not None
+    assert names.asked == ["shop.test", PUBLIC]
+    # The next fetch checks anew, and the private meaning is refused.
+    with pytest.raises(FeedError, match="private network"):
+        fetch(f"http://shop.test:{port}/feed", tmp_path / "feed", Version(), Reach())
+
+
+def test_a_name_with_one_private_address_among_its_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", Names(shop_test=[[PUBLIC, "10.0.0.5"]]).look_up)
+    with pytest.raises(FeedError, match="private network"):
+        fetch("http://shop.test/feed", tmp_path / "feed", Version(), Reach())
 
 
 @pytest.mark.parametrize(

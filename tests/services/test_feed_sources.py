@@ -29,6 +29,9 @@ def address(tmp_path: Path) -> Iterator[str]:
 
     class Shop(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/page":
+                self._page()
+                return
             is_known = self.headers.get("If-None-Match") == '"one"'
             self.send_response(304 if is_known else 200 if self.path == "/feed" else 500)
             self.send_header("ETag", '"one"')
@@ -36,6 +39,14 @@ def address(tmp_path: Path) -> Iterator[str]:
             self.end_headers()
             if not is_known:
                 self.wfile.write(body)
+
+        def _page(self) -> None:
+            page = b"<!doctype html><html><body>Sign in, to see our feed</body></html>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -117,3 +128,16 @@ def test_a_private_address_is_not_fetched_by_default(app: Any, address: str) -> 
         with app.extensions["soleflip"].transaction() as session:
             source_id = _add(session, f"{address}/feed").id
         assert "private network" in (run_feed(app, source_id).message or "")
+
+
+def test_a_page_in_place_of_a_feed_is_reported_and_leaves_nothing(app: Any, address: str) -> None:
+    runtime = app.extensions["soleflip"]
+    with app.app_context():
+        with runtime.transaction() as session:
+            settings.save(session, FeedSettings, {"private_addresses": "yes"}, actor="test")
+            source_id = _add(session, f"{address}/page").id
+        assert "looks like a web page" in (run_feed(app, source_id).message or "")
+        with runtime.transaction() as session:
+            assert "looks like a web page" in (session.get_one(FeedSource, source_id).error or "")
+            assert session.scalar(select(func.count()).select_from(MarketPrice)) == 0
+        assert not list((runtime.settings.data / "uploads").glob("address-*"))
