@@ -198,6 +198,15 @@ def set_strategy(
     return len(changed)
 
 
+def may_adopt(session: Session, listing_id: UUID, stockx_listing_id: str) -> bool:
+    """Tell whether an id needs no question to StockX: a candidate of this review, or a listing we know already."""
+    shown: Any = (get(session, listing_id).review or {}).get("candidates", ())
+    if stockx_listing_id in {each.get("listing_id") for each in shown}:
+        return True
+    known = select(StockxListing.id).where(StockxListing.stockx_listing_id == stockx_listing_id)
+    return session.scalar(known) is not None
+
+
 def decide_review(session: Session, listing_id: UUID, decision: str, *, actor: str, now: datetime) -> StockxListing:
     """Carry out the operator's word on a listing in review: `adopt:<StockX id>` or `absent` (send it again)."""
     listing = get(session, listing_id, lock=True)

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from soleflip.domain.errors import RetryLater
+from soleflip.domain.errors import Conflict, InvalidInput, RetryLater
 from soleflip.models import StockxBatch, StockxListing
 from soleflip.services import listings
 from soleflip.services.runs import Work
@@ -93,6 +93,39 @@ def _is_ours(work: Work, stockx_batch_id: str, wanted: Counter[Key]) -> bool:
         return False
     echoes = [item.listing_input for item in items if item.listing_input is not None]
     return Counter(_key(echo.variant_id, echo.amount, echo.currency_code) for echo in echoes) == wanted
+
+
+def adopt(work: Work) -> str:
+    """Adopt the StockX listing that the operator named for a row in review, if StockX says that it fits (run `adopt`).
+
+    It must be of the row's variant and currency and not be over. One request.
+    """
+    key, named = UUID(work.params["listing_id"]), str(work.params["stockx_listing_id"])
+    try:
+        found = work.stockx.listing(named)
+    except (StockXNotFound, InvalidInput):
+        raise Conflict(f"StockX has no listing {named} of ours. Nothing was changed.") from None
+    with work.transaction() as session:
+        row = listings.get(session, key, lock=True)
+        why = _unfit(row, found)
+        if why is not None:
+            raise Conflict(f"Listing {named} {why}. Nothing was changed.")
+        listings.decide_review(session, key, f"adopt:{found.listing_id}", actor=work.actor, now=work.clock())
+        if found.amount is not None:
+            row.ask_price = found.amount
+    work.progress(done=1)
+    return f"StockX confirms listing {named}: it is ours now."
+
+
+def _unfit(row: StockxListing, found: ListingEntry) -> str | None:
+    """Say why a listing on StockX can't be this row; None when it can."""
+    if found.variant is None or found.variant.variant_id != row.variant_id:
+        return "is of another product or size"
+    if found.currency_code != row.currency:
+        return f"is in {found.currency_code}, not in {row.currency}"
+    if found.status not in ("ACTIVE", "INACTIVE"):
+        return f"is {found.status.lower()} on StockX"
+    return None
 
 
 def _settle_rows(session: Session, work: Work, batch_id: UUID, found: Sequence[ListingEntry]) -> None:

@@ -114,7 +114,14 @@ def retry_failed(session: Session, run_id: UUID, *, actor: str, now: datetime) -
 
 
 def decide_review(session: Session, listing_id: UUID, decision: str, *, actor: str, now: datetime) -> Run | None:
-    """Carry out the operator's word on a listing in review; returns the run that sends it again, if it is sent."""
+    """Carry out the operator's word on a listing in review.
+
+    Returns the run that sends it again, or that first asks StockX about an id that nothing of ours has seen.
+    """
+    named = decision.removeprefix("adopt:") if decision.startswith("adopt:") else ""
+    if named and not listings.may_adopt(session, listing_id, named):
+        params = {"listing_id": str(listing_id), "stockx_listing_id": named[:100]}
+        return runs.start(session, "adopt", actor=actor, params=params, total=1)
     listing = listings.decide_review(session, listing_id, decision, actor=actor, now=now)
     if listing.status != "pending":
         return None

@@ -98,6 +98,7 @@ RUN_NAMES = {
     "order_sync": "Order sync",
     "listing_sync": "Listing sync",
     "reconcile": "Reconciliation",
+    "adopt": "Adopting a listing",
     "product_lookup": "Product look-up",
     "stock_import": "Inventory import",
     "backup": "Backup",

@@ -179,7 +179,7 @@ def review(listing_id: UUID) -> Response:
         flash("Adopted: this is now our listing.", "success")
         return go(url_for("listings.index"))
     wake_after_commit(run)
-    return go(url_for("listings.show_run", run_id=run.id))
+    return go(url_for("runs.show" if run.kind == "adopt" else "listings.show_run", run_id=run.id))
 
 
 def show_listing(

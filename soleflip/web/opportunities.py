@@ -182,7 +182,7 @@ def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None
     view: dict[str, Any] = {
         "detail": detail,
         "sums": {part: lines_of(stored, part) for part in parts},
-        "chart": price_chart.of_opportunity(detail),
+        "chart": price_chart.of_opportunity(detail, now()),
         "rate": stored.get("rate"),
         "error": error,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,15 +23,22 @@ def option(view: Detail) -> dict[str, Any]:
     )
 
 
-def of_opportunity(view: OpportunityDetail) -> dict[str, Any]:
-    """Return the chart of the shop's price, the lowest ask and the highest bid over time, in the books' currency."""
-    shop = _line("Shop's price", view.shop_points, "accent")
+def of_opportunity(view: OpportunityDetail, now: datetime) -> dict[str, Any]:
+    """Return the chart of the shop's price, the lowest ask and the highest bid until now, in the books' currency."""
+    shop = _line("Shop's price", _until(now, view.shop_points), "accent")
+    lowest = _until(now, [(each.at, each.lowest_ask) for each in view.quotes])
+    highest = _until(now, [(each.at, each.highest_bid) for each in view.quotes])
     # An old price is known by the last time it was seen: what follows it held from then on.
     return _chart(
         {**shop, "step": "start", "showSymbol": True},
-        _line("Lowest ask", ((each.at, each.lowest_ask) for each in view.quotes), "market"),
-        _line("Highest bid", ((each.at, each.highest_bid) for each in view.quotes), "muted", type="dashed"),
+        _line("Lowest ask", lowest, "market"),
+        _line("Highest bid", highest, "muted", type="dashed"),
     )
+
+
+def _until(now: datetime, points: Sequence[tuple[datetime, Decimal | None]]) -> Points:
+    """Carry the last value on to now, so that a single point is a line."""
+    return [*points, (max(now, points[-1][0]), points[-1][1])] if points else points
 
 
 def _line(name: str, points: Points, colour: str, **more: Any) -> dict[str, Any]:
