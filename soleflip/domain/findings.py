@@ -42,6 +42,11 @@ FINDINGS: dict[str, FindingKind] = {
         "{title}: {shop} has it again for {price} {currency}; the pair is still to be bought.",
         "pairs to buy are back in stock",
     ),
+    "watched_is_back": FindingKind(
+        "Watched and back in stock",
+        "{title}: {shop} has it again for {price} {currency}; you watch it.",
+        "offers that you watch are back in stock",
+    ),
     "below_floor": FindingKind(
         "Ask below its floor",
         "{title}: the ask of {ask} {currency} is below its floor of {floor} {currency}.",

@@ -11,7 +11,7 @@ from soleflip.db import Base, Json, Moment
 class Finding(Base):
     """Something about one subject that wants the operator's eye; one row for ever, closed and opened again.
 
-    `subject_type`: listing, order, item, fee, market; `subject_id` is its id as text. `figures` are what
+    `subject_type`: listing, order, item, opportunity, fee, market; `subject_id` is its id as text. `figures` are what
     `domain/findings.py` makes the sentence of. Its times are business times; `times` counts how often it opened.
     """
 

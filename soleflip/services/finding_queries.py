@@ -32,7 +32,6 @@ from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import HUNDRED, ONE
 from soleflip.domain.orders import STATUSES, Stage
 from soleflip.models import (
-    Finding,
     Item,
     MarketPrice,
     Opportunity,
@@ -52,7 +51,7 @@ TO_SHIP = tuple(name for name, status in STATUSES.items() if status.stage is Sta
 LATELY = timedelta(days=30)
 """How long a failure or a wrong estimate is worth a word."""
 JUST_NOW = timedelta(days=7)
-"""How long after it was sold out a shop's offer is said to be back."""
+"""How long a shop's offer that was sold out is said to be back."""
 
 
 def of_listings(wanted: MonitorSettings, now: datetime, max_age: timedelta) -> list[Select[Any]]:
@@ -149,9 +148,7 @@ def of_pairs_to_buy(now: datetime) -> list[Select[Any]]:
     """Select the pairs that are still to be bought and that their shop has sold out of, or has again."""
     offer, live = MarketPrice, aliased(StockxListing)
     gone = or_(~offer.in_stock, offer.gone_at.is_not(None), func.coalesce(offer.stock, 1) == 0)
-    was_out = exists().where(
-        Finding.kind == "sold_out", Finding.subject_id == cast(Item.id, String), Finding.last_seen > now - JUST_NOW
-    )
+    is_back = and_(~gone, Opportunity.restocked_at > now - JUST_NOW)
     figures = {
         "shop": Shop.name,
         "price": _text(offer.price),
@@ -159,7 +156,7 @@ def of_pairs_to_buy(now: datetime) -> list[Select[Any]]:
         "listing_id": cast(live.id, String),
     }
     title = func.concat_ws(", ", Product.title, Variant.size)
-    kinds = {"sold_out": gone, "back_in_stock": and_(~gone, was_out)}
+    kinds = {"sold_out": gone, "back_in_stock": is_back}
     return [
         select(*_columns(kind, "item", Item.id, title, figures))
         .select_from(Item)
@@ -172,6 +169,24 @@ def of_pairs_to_buy(now: datetime) -> list[Select[Any]]:
         .where(Item.note == TO_BUY, Item.state.in_(("ordered", "reserved", "listed", "sold")), is_so)
         for kind, is_so in kinds.items()
     ]
+
+
+def of_watched_offers(now: datetime) -> Select[Any]:
+    """Select the opportunities the operator watches whose shop has the pair again."""
+    figures = {"shop": Opportunity.shop_name, "price": _text(MarketPrice.price), "currency": MarketPrice.currency}
+    title = func.concat_ws(", ", Product.title, Variant.size)
+    return (
+        select(*_columns("watched_is_back", "opportunity", Opportunity.id, title, figures))
+        .join(MarketPrice, MarketPrice.id == Opportunity.market_price_id)
+        .join(Variant, Variant.id == Opportunity.variant_id)
+        .join(Product, Product.id == Variant.product_id)
+        .where(
+            Opportunity.watched_at.is_not(None),
+            Opportunity.state == "open",
+            Opportunity.is_current,
+            Opportunity.restocked_at > now - JUST_NOW,
+        )
+    )
 
 
 def literal_row(kind: str, subject_type: str, subject_id: str, title: str, figures: dict[str, Any]) -> Select[Any]:

@@ -26,6 +26,7 @@ PAGES = {
     "listing": "/listings/{}",
     "order": "/orders/{}",
     "item": "/inventory/{}",
+    "opportunity": "/opportunities/{}",
     "fee": "/settings/fees",
     "market": "/listings?warning=stale",
 }

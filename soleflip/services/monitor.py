@@ -28,6 +28,7 @@ from soleflip.services.finding_queries import (
     of_listings,
     of_orders,
     of_pairs_to_buy,
+    of_watched_offers,
     stale_quotes,
 )
 from soleflip.services.runs import Work
@@ -76,6 +77,7 @@ def _everything(session: Session, now: datetime) -> Select[Any]:
         *of_listings(wanted, now, max_age),
         *of_orders(wanted, now, wait),
         *of_pairs_to_buy(now),
+        of_watched_offers(now),
         stale_quotes(now, max_age),
         *_changed_fees(session, now),
     ]

@@ -196,9 +196,14 @@ def test_a_pair_that_is_sold_out_before_it_is_bought_can_be_delisted_and_its_ret
     (line,) = findings.overview(session, NOW, BERLIN).lines
     assert (line.finding.kind, line.act, line.url) == ("sold_out", "delist", f"/inventory/{listing.item_id}")
     offer.in_stock = True
+    opportunity = session.scalars(select(Opportunity)).one()
+    opportunity.restocked_at, opportunity.watched_at = NOW, NOW
     session.flush()
     monitor.look(session, NOW + timedelta(hours=1), BERLIN)
-    assert open_kinds(session) == ["back_in_stock"]
+    assert open_kinds(session) == ["back_in_stock", "watched_is_back"]
+    watched = findings.overview(session, NOW, BERLIN, kind="watched_is_back").lines[0]
+    assert watched.url == f"/opportunities/{opportunity.id}"
+    opportunity.watched_at = None
     session.get_one(Item, listing.item_id).note = None
     session.flush()
     monitor.look(session, NOW + timedelta(hours=2), BERLIN)
