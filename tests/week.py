@@ -90,10 +90,10 @@ class Week:
             read = automation.read_rule(subject, conditions, action, then, limits)
             automation_rules.save(session, None, name, read, autopilot=True, actor="week")
 
-    def live(self) -> None:
+    def live(self, steps: int = STEPS) -> None:
         """Live the week step by step, with faults; then let everything that waits come to its end without any."""
         chance = random.Random(self.seed)
-        for number in range(STEPS):
+        for number in range(steps):
             for _ in range(chance.randrange(1, 4)):
                 kind, route = chance.choice(FAULTS), chance.choice(ROUTES)
                 options: dict[str, Any] = {"retry_after": 0} if kind == "429" else {}

@@ -6,7 +6,7 @@ Amounts are in the books' currency, percentages are written as 12.5, times are U
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -41,9 +41,9 @@ class OpportunityConditions:
     min_roi: Decimal | None = setting(Decimal(20), "Least ROI", "percent")
     min_margin: Decimal | None = setting(None, "Least margin", "percent", highest=100)
     max_cost: Decimal | None = setting(None, "Largest cost", "amount", lowest=0)
-    max_age_hours: int | None = setting(None, "Oldest quote", "hours", lowest=1)
+    max_age_hours: int | None = setting(None, "Oldest quote", "hours", lowest=1, highest=8760)
     match: str = setting("firm", "Match", "choice", choices=MATCHES)
-    max_days_to_sell: int | None = setting(None, "Sells within", "days", lowest=1)
+    max_days_to_sell: int | None = setting(None, "Sells within", "days", lowest=1, highest=3650)
     max_held: int | None = setting(None, "Pairs of the size in stock", "count", lowest=0)
 
 
@@ -56,7 +56,7 @@ class ListingConditions:
         None, "Sizes", "text", note="EU sizes or StockX's labels with commas between; blank: all"
     )
     strategy: str | None = setting(None, "Strategy", "text")
-    min_age_days: int | None = setting(None, "Listed for", "days", lowest=0)
+    min_age_days: int | None = setting(None, "Listed for", "days", lowest=0, highest=3650)
     max_margin: Decimal | None = setting(None, "Margin at most", "percent")
     rank: str = setting("any", "Place in the market", "choice", choices=RANKS)
     min_gap_percent: Decimal | None = setting(None, "Above the lowest ask by", "percent", lowest=0)
@@ -94,6 +94,11 @@ class Rule:
     def spends(self) -> bool:
         """Whether it commits money."""
         return self.action in SPENDS
+
+    @property
+    def only_tells(self) -> bool:
+        """Whether it changes nothing, so that nobody needs to be asked first."""
+        return self.action == "alert"
 
     def stored(self) -> dict[str, Any]:
         """Return the rule as JSON-ready columns."""
@@ -193,6 +198,13 @@ def read_rule(
 
 
 def _check(rule: Rule) -> None:
+    for part in (rule.conditions, rule.limits):
+        for each in fields(part):
+            value = getattr(part, each.name)
+            if isinstance(value, Decimal) and value != round(value, 4):
+                raise InvalidInput("At most four decimals.", field=each.name)
+            if isinstance(value, str) and len(value) > 200:
+                raise InvalidInput("At most 200 characters.", field=each.name)
     names = [rule.settings.strategy, getattr(rule.conditions, "strategy", None)]
     for name in filter(None, names):
         strategy_named(name)

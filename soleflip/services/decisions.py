@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,8 @@ STATES = ("waiting", "approved", "done", "rejected", "failed", "expired")
 PAGE = 50
 MOST_WAITING = 200
 """So many decisions of one rule wait at most: nobody reads more."""
+KEPT_FOR = timedelta(days=30)
+"""Expired decisions come and go with every quote; nobody reads old ones."""
 UNANSWERED_FOR = timedelta(days=7)
 TRIED_AGAIN_AFTER = timedelta(hours=12)
 """What failed at a price, for instance for being sold out, may be decided at the same price once more."""
@@ -104,7 +106,8 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
     read = automation_rules.read(rule)
     waiting = session.scalar(select(func.count()).where(Decision.rule_id == rule.id, Decision.state.in_(OPEN_STATES)))
     # An autopilot decides no more than it may carry out within the hour: the rest would only grow old.
-    most = read.limits.actions_per_hour if rule.autopilot else MOST_WAITING
+    by_itself = rule.autopilot or read.only_tells
+    most = read.limits.actions_per_hour if by_itself else MOST_WAITING
     left = most - (waiting or 0)
     if left <= 0:
         return 0
@@ -117,7 +120,7 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
         for place, match in enumerate(fitting)
     ]
     written = session.scalars(insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)).all()
-    if written and not rule.autopilot:
+    if written and not by_itself:
         plural = "s wait" if len(written) > 1 else " waits"
         title = f"{rule.name}: {len(written)} decision{plural} for your word"
         alerts.raise_alert(
@@ -149,6 +152,7 @@ def _new_ones(session: Session, rule: Rule, fitting: list[Match], now: datetime)
 def _row(rule: Rule, read: automation.Rule, match: Match, now: datetime, run_id: UUID | None) -> dict[str, Any]:
     seen = match.seen
     pairs = min(read.settings.pairs, max(seen.stock or 1, 1)) if read.spends else 1
+    by_itself = rule.autopilot or read.only_tells
     return {
         "rule_id": rule.id,
         "rule_name": rule.name,
@@ -159,20 +163,24 @@ def _row(rule: Rule, read: automation.Rule, match: Match, now: datetime, run_id:
         "variant_id": seen.variant_id,
         "action": read.action,
         "basis": seen.basis,
-        "state": "approved" if rule.autopilot else "waiting",
-        "is_autopilot": rule.autopilot,
+        "state": "approved" if by_itself else "waiting",
+        "is_autopilot": by_itself,
         "pairs": pairs,
         "amount": seen.cost * pairs if read.spends and seen.cost is not None else None,
         "currency": seen.facts.currency,
         "sentence": match.verdict.sentence,
         "detail": seen.inputs,
-        "decided_by": AUTOPILOT if rule.autopilot else None,
-        "decided_at": now if rule.autopilot else None,
+        "decided_by": AUTOPILOT if by_itself else None,
+        "decided_at": now if by_itself else None,
     }
 
 
 def drop_stale(session: Session, now: datetime) -> int:
-    """End what is open but rests on a price that has moved, or no longer fits its rule; returns how many."""
+    """End what is open but rests on a price that has moved, or no longer fits its rule; returns how many.
+
+    What ended so long ago is forgotten.
+    """
+    session.execute(delete(Decision).where(Decision.state == "expired", Decision.created_at < now - KEPT_FOR))
     open_ = session.scalars(select(Decision).where(Decision.state.in_(OPEN_STATES)).with_for_update()).all()
     return len(without_stale(session, open_, now, waiting_too=True)[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,15 +23,18 @@ ROWS = 700
 
 
 @pytest.fixture
-def begin(database_url: str, redis_url: str, tmp_path: Path) -> Callable[..., Any]:
+def begin(make_database: Callable[..., Any], redis_url: str, tmp_path: Path) -> Callable[..., Any]:
     """Begin a week in a sandbox of its own, whose dice fall by the seed."""
+
+    number = itertools.count()
 
     @contextmanager
     def week(seed: int) -> Iterator[Week]:
         arguments = ("--control", "--no-limits", "--speed", "60")
-        with running_sandbox(tmp_path / f"week-{seed}.sqlite", *arguments) as sandbox:
+        world = tmp_path / f"week-{next(number)}.sqlite"
+        with make_database() as url, running_sandbox(world, *arguments) as sandbox:
             environ = {
-                "DATABASE_URL": database_url,
+                "DATABASE_URL": url.render_as_string(hide_password=False),
                 "REDIS_URL": redis_url,
                 "SOLEFLIP_DATA": str(tmp_path),
                 "STOCKX_API_URL": sandbox.api_url,
@@ -63,3 +67,14 @@ def test_a_week_on_autopilot_ends_with_every_pair_accounted_for(begin: Callable[
     assert ends.total() >= 100
     assert ends["booked"] > 0
     assert sum(report["faults"].values()) >= 28
+
+
+def test_a_week_can_be_told_again_from_its_seed(begin: Callable[..., Any], tmp_path: Path) -> None:
+    reports = []
+    for _ in range(2):
+        with begin(SEED) as week:
+            week.prepare(write_feed(tmp_path / "short.csv.gz", 100))
+            week.live(steps=4)
+            reports.append(week.report())
+    assert reports[0]["ends"].total() >= 10
+    assert reports[0] == reports[1]

@@ -157,7 +157,7 @@ def test_listings_change_their_strategy_or_go_off_the_market(session: Session) -
 
 def test_an_alert_is_raised_once(session: Session) -> None:
     found = offer(session)
-    rule(session, "alert", autopilot=True, name="Look")
+    rule(session, "alert", name="Look")
     decide(session)
     carry(session)
     assert decisions.propose(session, NOW) == 0

@@ -73,6 +73,9 @@ def test_nobody_answers_for_a_week(session: Session) -> None:
     rule(session)
     decide(session)
     assert decisions.drop_stale(session, NOW + timedelta(days=8)) == 1
+    assert states(session) == ["expired"]
+    decisions.drop_stale(session, NOW + timedelta(days=40))
+    assert states(session) == []
 
 
 def test_some_are_approved_and_some_rejected_each_once(session: Session) -> None:
