@@ -23,14 +23,15 @@ SORTED_BY = (
     *("title", "brand", "shop_name", "size_rank", "quote_at"),
 )
 """Columns that every shown opportunity has a value of; each has an index in its order."""
-SORTED_BY_OPTIONAL = ("net_profit_now", "stock", "days_to_sell")
+SORTED_BY_OPTIONAL = {"net_profit_now": NOTHING, "stock": NOTHING, "days_to_sell": "99999"}
+"""Columns that may be empty, and what an empty one counts as in their order: nobody knows when such a pair sells."""
 NARROWED_BY = ("shop_id", "brand_id", "product_id")
 
 
 def _indexes() -> tuple[Index, ...]:
     """One index per order of the Opportunities page, and per shop, brand and product the best first."""
     keys: dict[str, tuple[Any, ...]] = {name: (name,) for name in SORTED_BY}
-    keys |= {name: (text(f"coalesce({name}, {NOTHING})"),) for name in SORTED_BY_OPTIONAL}
+    keys |= {name: (text(f"coalesce({name}, {empty})"),) for name, empty in SORTED_BY_OPTIONAL.items()}
     keys |= {name: (name, "net_profit") for name in NARROWED_BY}
     return tuple(
         Index(f"ix_opportunities_by_{name}", *columns, "id", postgresql_where=text(SHOWN))

@@ -115,22 +115,25 @@ def _fetch(work: Work, source_id: int) -> str:
 
 
 def _look_into(work: Work, source: FeedSource) -> str:
-    """Take what is new in a folder; a file that can't be read stops no other."""
-    problems = []
+    """Take what is new in a folder; a file that can't be read stops no other, and is named until one can be read."""
+    problems, is_well = [], False
 
     def take(found: feed_folders.Found) -> str:
+        nonlocal is_well
         try:
             said = _take_in(work, source, found.copy, found.name, found.sha256)
         except FeedError as error:
             work.note("failed", f"{source.name}, {found.name}: {error}")
             said = str(error)
             problems.append(f"{found.name}: {said}")
-        if said == WAITS:
-            problems.append(f"{found.name}: {said}")
+        else:
+            is_well = said != WAITS
+            if not is_well:
+                problems.append(f"{found.name}: {said}")
         return said
 
     said = feed_folders.pick_up(work, source, take)
-    _record(work, source.id, Version(), " ".join(problems) or None)
+    _record(work, source.id, Version(), " ".join(problems) or (None if is_well else source.error))
     return f"{source.name}: {' '.join(said) or 'nothing new.'}"
 
 

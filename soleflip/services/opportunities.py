@@ -83,6 +83,11 @@ class Detail:
     items: Sequence[Item]
 
     @property
+    def free_items(self) -> list[Item]:
+        """The pairs bought of it that are ready to list."""
+        return [item for item in self.items if item.state in stock.FREE_STATES]
+
+    @property
     def shop_points(self) -> list[tuple[datetime, Decimal]]:
         """The shop's price over time in the books' currency, at the rate of the last computation."""
         rate_used = Decimal((self.opportunity.arithmetic.get("rate") or [0, 0, 1])[2])

@@ -17,7 +17,7 @@ from sqlalchemy import literal as bound
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Opportunity, Shop
-from soleflip.models.market import NOTHING, SHOWN, SORTED_BY
+from soleflip.models.market import NOTHING, SHOWN, SORTED_BY, SORTED_BY_OPTIONAL
 from soleflip.services.settings import Thresholds
 
 STATES = ("open", "dismissed", "acted", "gone", "any")
@@ -163,7 +163,7 @@ def _key(wanted: OpportunityFilter, thresholds: Thresholds) -> ColumnElement[Any
     if name in _ALWAYS or (shown and column.key in SORTED_BY):
         # What is shown without a filter has a value of it, and the bare column is what the index is in order of.
         return column
-    return func.coalesce(column, literal_column(NOTHING), type_=column.type)
+    return func.coalesce(column, literal_column(SORTED_BY_OPTIONAL.get(column.key or "", NOTHING)), type_=column.type)
 
 
 def _by_state(wanted: OpportunityFilter, thresholds: Thresholds) -> list[ColumnElement[bool]]:

@@ -95,6 +95,7 @@ def test_the_columns_of_a_table_are_mapped_once_in_the_browser(app: Any, folder:
     (folder / "table.csv").write_bytes(TABLE)
     _look(app)
     assert feed_sources.WAITS in _look(app)
+    _look(app)
     page = browser.get("/imports").text
     assert "Say which column is what" in page
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
