@@ -11,7 +11,7 @@ from soleflip import schema
 from soleflip.cli.parts import EXISTING, database, plainly, runtime
 from soleflip.config import add_kept_key, new_encryption_key
 from soleflip.db import db
-from soleflip.services import backups, keyring, restores, sealing
+from soleflip.services import audit, backups, keyring, restores, sealing
 
 keys = AppGroup("keys", help="Encryption keys.")
 
@@ -74,6 +74,8 @@ def rotate_keys() -> None:
     names = {sealing.key_name(key) for key in parts.settings.encryption_keys[:1]}
     with database():
         done = keyring.rotate(parts.transaction, parts.settings.encryption_keys)
+        with parts.transaction() as session:
+            audit.note(session, "command line", "keys rotated", secrets=done.renewed)
     click.echo(f"{done.renewed} secrets were encrypted with the newest key.")
     for column, count in done.unreadable.items():
         click.echo(f"  {count} in {column} can't be read with any key: enter them again.")

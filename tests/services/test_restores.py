@@ -9,13 +9,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import flask_migrate
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from soleflip import schema
 from soleflip.config import PROJECT, new_encryption_key
+from soleflip.db import db
 from soleflip.domain.errors import Conflict, InvalidInput, NeedsHuman
 from soleflip.models import (
     AuditEntry,
@@ -28,6 +30,7 @@ from soleflip.models import (
     User,
 )
 from soleflip.services import backups, restores
+from tests.conftest import bare_app
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TOKEN = "refresh-token-that-nobody-may-read"
@@ -153,6 +156,17 @@ def test_a_schema_of_a_newer_version_is_refused(place, transaction, tmp_path):
     made = backups.make(place, transaction, tmp_path)
     with pytest.raises(Conflict, match="install a newer one"):
         restore(place, made.path, known_revisions=frozenset({"0000"}))
+
+
+def test_a_backup_of_an_older_version_is_brought_to_the_newest_schema(place, transaction, tmp_path):
+    url = make_url(place.database_url)
+    with bare_app(url).app_context():
+        flask_migrate.downgrade(revision="-1")
+        db.engine.dispose()
+    made = backups.make(place, transaction, tmp_path)
+    assert {made.revision} != schema.newest()
+    restore(place, made.path)
+    assert {backups.measure_at(place.database_url).revision} == schema.newest()
 
 
 def test_a_damaged_backup_changes_nothing(place, transaction, tmp_path):
