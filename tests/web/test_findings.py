@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from soleflip.jobs import tasks
 from soleflip.models import Finding, Run
 from tests.web.conftest import post
 
@@ -90,3 +91,14 @@ def test_a_viewer_looks_and_does_nothing(signed_in: Any, found: list[int]) -> No
     viewer = signed_in("viewer")
     assert "Reprice it" not in viewer.get("/automation/findings").text
     assert post(viewer, "/automation/findings/mend", ids=found[0]).status_code == 403
+
+
+def test_a_look_is_a_run_that_closes_what_is_no_longer_so(browser: Any, app: Any, book: Any, found: list[int]) -> None:
+    answer = post(browser, "/automation/run", kind="monitor")
+    assert answer.status_code == 303
+    with app.app_context():
+        tasks.perform(answer.location.rpartition("/")[2].partition("?")[0])
+    with book() as session:
+        run = session.scalars(select(Run).where(Run.kind == "monitor")).one()
+        assert (run.state, run.message) == ("done", "0 findings open, 0 of them new, 2 solved.")
+    assert "Nothing wants your eye" in browser.get("/automation/findings").text
