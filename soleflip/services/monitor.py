@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, case, delete, func, literal, null, select, union_all, update
+from sqlalchemy import Select, case, delete, func, literal, null, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -59,14 +59,14 @@ def watch(work: Work) -> str:
 
 def look(session: Session, now: datetime, zone: ZoneInfo) -> Looked:
     """Keep what there is to find now, close what is no longer so, and raise alerts for what is new."""
-    everything = _everything(session, now)
-    opened = _keep(session, everything, now)
+    told = _keep(session, _everything(session, now), now)
     gone = update(Finding).where(Finding.solved_at.is_(None), Finding.last_seen < now).values(solved_at=now)
     solved = session.scalars(gone.returning(Finding.id)).all()
     session.execute(delete(Finding).where(Finding.solved_at < now - KEPT_FOR))
-    new = [found for found in opened if found.opened_at == now]
-    alerts.raise_alerts(session, _alerts(opened, new, zone), now)
-    return Looked(len(opened), len(new), len(solved))
+    new = [found for found in told if found.opened_at == now]
+    alerts.raise_alerts(session, _alerts(told, new, zone), now)
+    open_now = session.scalar(select(func.count()).select_from(Finding).where(Finding.solved_at.is_(None)))
+    return Looked(open_now or 0, len(new), len(solved))
 
 
 def _everything(session: Session, now: datetime) -> Select[Any]:
@@ -86,7 +86,10 @@ def _everything(session: Session, now: datetime) -> Select[Any]:
 
 
 def _keep(session: Session, everything: Select[Any], now: datetime) -> Sequence[Any]:
-    """Write what was found: a new row, or the row there is, opened again if it was closed."""
+    """Write what was found: a new row, or the row there is, opened again if it was closed.
+
+    Returns what is new, and what is told one by one; a house in which thousands stay as they were reads none of them.
+    """
     statement = insert(Finding).from_select([*COLUMNS, "first_seen", "opened_at", "last_seen"], everything)
     new, was_closed = statement.excluded, Finding.solved_at.is_not(None)
     kept = statement.on_conflict_do_update(
@@ -101,10 +104,12 @@ def _keep(session: Session, everything: Select[Any], now: datetime) -> Sequence[
             "solved_at": None,
         },
     ).returning(Finding.kind, Finding.subject_id, Finding.title, Finding.figures, Finding.opened_at)
-    return session.execute(kept).all()
+    written = kept.cte("kept")
+    to_tell = or_(written.c.opened_at == now, written.c.kind.in_(TOLD_ONE_BY_ONE))
+    return session.execute(select(written).where(to_tell)).all()
 
 
-def _alerts(opened: Sequence[Any], new: Sequence[Any], zone: ZoneInfo) -> list[Raised]:
+def _alerts(told: Sequence[Any], new: Sequence[Any], zone: ZoneInfo) -> list[Raised]:
     """Return what is to be told: deadlines and late payouts one by one, the other new findings by kind."""
     raised = [
         Raised(
@@ -114,7 +119,7 @@ def _alerts(opened: Sequence[Any], new: Sequence[Any], zone: ZoneInfo) -> list[R
             say(found.kind, found.title, found.figures, zone),
             f"/orders/{found.subject_id}",
         )
-        for found in opened
+        for found in told
         if found.kind in TOLD_ONE_BY_ONE
     ]
     for kind, words in FINDINGS.items():
