@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from flask import Blueprint
@@ -15,7 +15,7 @@ from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
 from soleflip.api.unit import actor, runtime, session, start_run
-from soleflip.domain.errors import NotFound
+from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.models import AuditEntry
 from soleflip.services import audit, connection, search, settings
 
@@ -95,6 +95,9 @@ def save_settings(group: str, json: SettingValues) -> SettingsShape:
     """Store settings of one group; new figures and prices use them from now on."""
     if group not in settings.GROUPS:
         raise NotFound(f"There is no such group of settings; there are {', '.join(settings.GROUPS)}.")
+    unknown = sorted(json.values.keys() - {field.name for field in fields(settings.GROUPS[group])})
+    if unknown:
+        raise InvalidInput(f"There is no such setting among {group}: {', '.join(unknown)}.", field="values")
     settings.save(session(), settings.GROUPS[group], json.values, actor=actor())
     if group in settings.COMPUTED_WITH:
         start_run("compute")

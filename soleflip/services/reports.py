@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.ledger import postings_of_sale
 from soleflip.domain.money import ZERO
 from soleflip.domain.seller_report import REQUIRED, SellerSale, read_sale
 from soleflip.domain.tax import year_of
 from soleflip.models import AuditEntry, OrderEvent, Product, StockxOrder, Variant
-from soleflip.services import ledger, profit_days, rates
+from soleflip.services import fees, ledger, profit_days, rates
 from soleflip.services.order_snapshots import set_payout
 from soleflip.services.runs import Books
 from soleflip.services.tables import read_table
@@ -194,7 +195,8 @@ def _money(order: StockxOrder) -> tuple[Decimal, Decimal | None, str]:
 def _insert(session: Session, sales: Sequence[SellerSale], books: Books) -> set[date]:
     """Write new sales with their payout lines and their lines in the books, a few statements for all."""
     catalog = _catalog(session, sales)
-    orders = [_order(sale, catalog) for sale in sales]
+    book = fees.book(session)
+    orders = [_order(sale, catalog, book) for sale in sales]
     session.add_all(orders)
     session.flush()
     days = set()
@@ -207,11 +209,11 @@ def _insert(session: Session, sales: Sequence[SellerSale], books: Books) -> set[
     return days
 
 
-def _order(sale: SellerSale, catalog: dict[tuple[str, str], tuple[UUID, UUID | None]]) -> StockxOrder:
+def _order(sale: SellerSale, catalog: Known, book: FeeBook) -> StockxOrder:
     paid = sale.paid_at or sale.sold_at
     key = (_style(sale.style_code), sale.size or "")
-    product_id, variant_id = catalog.get(key) or catalog.get((key[0], "")) or (None, None)
-    return StockxOrder(
+    product_id, variant_id, kind = catalog.get(key) or catalog.get((key[0], "")) or (None, None, None)
+    order = StockxOrder(
         stockx_order_number=sale.order_number,
         source="report",
         match_state="past",
@@ -235,6 +237,8 @@ def _order(sale: SellerSale, catalog: dict[tuple[str, str], tuple[UUID, UUID | N
         completed_at=paid,
         realised_at=paid,
     )
+    order.estimated_payout = fees.estimate(book, order, kind)
+    return order
 
 
 def _complete(session: Session, order: StockxOrder, sale: SellerSale, books: Books, now: datetime) -> set[date]:
@@ -260,16 +264,19 @@ def _style(code: str | None) -> str:
     return next(iter(style_keys(code)), "")
 
 
-def _catalog(session: Session, sales: Sequence[SellerSale]) -> dict[tuple[str, str], tuple[UUID, UUID | None]]:
-    """Products and variants by style key and size; under an empty size, the product alone."""
+Known = dict[tuple[str, str], tuple[UUID, UUID | None, str | None]]
+
+
+def _catalog(session: Session, sales: Sequence[SellerSale]) -> Known:
+    """Products, variants and StockX's type of them by style key and size; under an empty size, the product alone."""
     keys = {_style(sale.style_code) for sale in sales} - {""}
     query = (
-        select(Product.style_key, Variant.size, Product.id, Variant.id)
+        select(Product.style_key, Variant.size, Product.id, Variant.id, Product.product_type)
         .outerjoin(Variant, Variant.product_id == Product.id)
         .where(Product.style_key.in_(keys))
     )
-    found: dict[tuple[str, str], tuple[UUID, UUID | None]] = {}
-    for style, size, product_id, variant_id in session.execute(query):
-        found[(str(style), size or "")] = (product_id, variant_id)
-        found.setdefault((str(style), ""), (product_id, None))
+    found: Known = {}
+    for style, size, product_id, variant_id, kind in session.execute(query):
+        found[(str(style), size or "")] = (product_id, variant_id, kind)
+        found.setdefault((str(style), ""), (product_id, None, kind))
     return found

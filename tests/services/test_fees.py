@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from soleflip.domain.analytics import period_of
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.opportunities import lines_of
 from soleflip.models import Opportunity, Product, StockxListing, StockxOrder
-from soleflip.services import asks, evaluation, feeds, fees, listing_detail, listings, opportunities, pricing
+from soleflip.services import asks, evaluation, feeds, fees, listing_detail, listings, opportunities, pricing, reports
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.market_data import make_market, write_feed
 from tests.services.sales import entry, make_listing, payout
+from tests.services.test_reports import line, report
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PRICES = {
@@ -122,3 +124,14 @@ def test_figures_of_a_category_are_in_the_currency_of_the_standard_ones(session:
         fees.remove(session, "figures", NOW.date(), "apparel", actor="test")
     with pytest.raises(NotFound):
         fees.enter(session, "nonsense", {}, actor="test", now=NOW)
+
+
+def test_sales_of_the_past_are_estimated_by_the_figures_of_their_day(session: Session, books: Books) -> None:
+    """45 EUR in July 2024: 5.00, 1.35 and 4.50, or 9.50 from July on, against 30.65 that were paid."""
+    fees.enter(session, "figures", {"valid_from": "2024-07-01", "shipping": "9.50"}, actor="test", now=NOW)
+    sold = [line("1-1", sold="2024-06-08 00:46:09 +00"), line("1-2", sold="2024-07-08 00:46:09 +00")]
+    reports.import_report(session, report(*sold), dry_run=False, now=NOW, books=books)
+    orders = session.scalars(select(StockxOrder).order_by(StockxOrder.stockx_order_number))
+    assert [order.estimated_payout for order in orders] == [Decimal("34.15"), Decimal("29.15")]
+    (found,) = fees.accuracy(session, period_of("all", NOW.date()), books)
+    assert (found.sales, found.total, found.worst) == (2, Decimal("-2.00"), Decimal("-3.50"))
