@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter, Map
 
 from soleflip.api import (
     access,
@@ -64,8 +65,21 @@ ALIASES = {
 }
 
 
+class RowNumber(IntegerConverter):
+    """A number in an address: one that no row can have fits nowhere, so it is 404 whatever the method.
+
+    Werkzeug looks at `max` only after it chose by method, and answers 405 when another method has the same address.
+    """
+
+    def __init__(self, map: Map, fixed_digits: int = 0, min: int | None = None, max: int | None = None) -> None:
+        super().__init__(map, fixed_digits, min, max)
+        if max is not None and max >= 2**31 - 1:
+            self.regex = rf"\d{{1,{len(str(max)) - 1}}}"
+
+
 def install(app: Flask) -> None:
     """Register the JSON API on the application, behind the web edge's unit of work."""
+    app.url_map.converters["int"] = RowNumber
     problems.install(app)
     bp = Blueprint("api", __name__, url_prefix="/api/v1")
     bp.before_request(access.check)

@@ -250,7 +250,7 @@ def show_tax_report(year: int, query: TaxQuery) -> Any:
 
 
 @bp.post("/analytics/tax-report/<int(max=9999):year>/files")
-@operation(TAG, "read", Started, status=202, acts=True)
+@operation(TAG, "list", Started, status=202, acts=True)
 def make_tax_file(year: int, json: TaxFile) -> Any:
     """Have the workbook or PDF of a year of many rows made by a run; follow it, then download the file."""
     year_bounds(year)

@@ -142,6 +142,8 @@ def test_a_token_has_a_share_of_requests_of_its_own(app: Flask, make_caller: Cal
         ("GET", "/selling/listings/00000000-0000-0000-0000-000000000000", {}, 404, "not-found"),
         ("GET", "/orders/99-99", {}, 404, "not-found"),
         ("DELETE", "/selling/listings", {}, 405, "method-not-allowed"),
+        ("DELETE", "/alerts/channels/310967111207", {}, 404, "not-found"),
+        ("PUT", "/settings/vat", {"json": {"values": {"shipping": "5"}}}, 422, "invalid-input"),
         ("POST", "/automation/stop", {"data": b"{", "content_type": "application/json"}, 400, "bad-request"),
         ("POST", "/automation/stop", {"data": b"NaN", "content_type": "application/json"}, 400, "bad-request"),
         ("POST", "/automation/stop", {"data": b"a=1"}, 415, "unsupported-media-type"),
