@@ -116,7 +116,8 @@ def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
 
 def _shortest_age(session: Session, listing_ids: Sequence[UUID]) -> int:
     """Return the smallest age in minutes that a rule of tag, brand or default, or one of these listings, allows."""
-    own = select(func.min(StockxListing.guards["max_age_minutes"].astext.cast(Integer)))
+    text = StockxListing.guards["max_age_minutes"].astext
+    own = select(func.min(text.cast(Integer))).where(text.regexp_match("^[0-9]{1,7}$"))
     shortest = session.scalar(own.where(StockxListing.id.in_(listing_ids)))
     return min(pricing_rules.load(session).shortest_quote_age, shortest or 1_000_000)
 
@@ -132,15 +133,15 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
             tally.looked_at += 1
             try:
                 rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
-                decision = pricing.decide(rule.strategy, rule.settings.values, given, rule.guards)
+                decision = _foreign(listing, given) or pricing.decide(
+                    rule.strategy, rule.settings.values, given, rule.guards
+                )
             except Exception as error:  # noqa: BLE001 - one listing that can't be priced must not stop the others
                 tally.failed += 1
                 session.add(_line(work, listing, "failed", _failure(work, listing, error)))
                 continue
-            listing.floor_price = decision.floor
-            if given.quote is not None:
-                listing.current_lowest_ask = given.quote.lowest_ask
-                listing.current_highest_bid = given.quote.highest_bid
+            if listing.currency == given.fees.currency:
+                _note_market(listing, given, decision)
             if decision.kind == "change" and decision.ask is not None:
                 tally.wishes.append(_wish(listing, rule.strategy, decision))
             elif decision.kind == "keep":
@@ -148,6 +149,22 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
             else:
                 tally.refused[decision.guard or "refused"] += 1
                 session.add(_line(work, listing, "refused", decision.reason))
+
+
+def _note_market(listing: StockxListing, given: pricing.PricingInput, decision: pricing.Decision) -> None:
+    listing.floor_price = decision.floor
+    if given.quote is not None:
+        listing.current_lowest_ask = given.quote.lowest_ask
+        listing.current_highest_bid = given.quote.highest_bid
+
+
+def _foreign(listing: StockxListing, given: pricing.PricingInput) -> pricing.Decision | None:
+    """Refuse an ask in another currency than that of cost, quotes and sales: the numbers can't be compared."""
+    ours = given.fees.currency
+    if listing.currency == ours:
+        return None
+    reason = f"The ask is in {listing.currency}, but what is known of cost and market is in {ours}."
+    return pricing.Decision("refuse", listing.ask_price, reason, "currency")
 
 
 def _line(work: Work, listing: StockxListing, outcome: str, sentence: str) -> RunLine:

@@ -125,16 +125,17 @@ def test_what_is_most_at_stake_for_longest_is_asked_about_first(selling: Selling
 def test_a_listing_that_cannot_be_priced_is_counted_and_the_others_go_on(selling: Selling) -> None:
     listed(selling, 6)
     with selling.runtime.transaction() as session:
-        broken, asleep, *_ = session.scalars(select(StockxListing).order_by(StockxListing.id)).all()
-        broken.guards = {"ceiling": "as high as it goes"}
+        broken, asleep, foreign, *_ = session.scalars(select(StockxListing).order_by(StockxListing.id)).all()
+        broken.guards = {"ceiling": "as high as it goes", "max_age_minutes": "soon"}
         asleep.guards = {"min_age_minutes": "1000000"}
+        foreign.currency = "USD"
         keys = broken.id, asleep.id
     for params in ({"dry_run": True}, {}):
         run = reprice(selling, **params)
         assert (run.state, run.counts["looked_at"], run.counts["failed"]) == ("done", 6, 1)
-        assert (run.counts["refused"], run.counts["refused_min_age"]) == (1, 1)
-        assert run.counts["looked_at"] == run.counts["to_change"] + run.counts["kept"] + 2
-        assert str(run.message).endswith("1 refused, 1 failed.")
+        assert (run.counts["refused"], run.counts["refused_min_age"], run.counts["refused_currency"]) == (2, 1, 1)
+        assert run.counts["looked_at"] == run.counts["to_change"] + run.counts["kept"] + 3
+        assert str(run.message).endswith("2 refused, 1 failed.")
         with selling.runtime.transaction() as session:
             noted = {line.subject_id: line for line in runs.lines(session, run.id)}
             assert (noted[keys[0]].outcome, noted[keys[1]].outcome) == ("failed", "refused")
