@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from soleflip.domain import automation
 from soleflip.models import (
     Brand,
     FeedImport,
@@ -27,7 +28,7 @@ from soleflip.models import (
     StockxOrder,
     Variant,
 )
-from soleflip.services import accounts, profit_days
+from soleflip.services import accounts, automation_rules, decisions, profit_days
 
 EMAIL = "owner@soleflip.test"
 PASSWORD = "correct horse battery"
@@ -66,6 +67,16 @@ def furnish(session: Session, now: datetime) -> None:
     for back in range(60):
         _day(session, now - timedelta(days=back), chance)
     _runs(session)
+    _decisions(session, now)
+
+
+def _decisions(session: Session, now: datetime) -> None:
+    """Two rules, one of them with decisions that wait."""
+    buying = automation.read_rule("opportunity", {"min_profit": 1, "min_roi": None}, "list", {}, {})
+    telling = automation.read_rule("listing", {"min_age_days": 1}, "alert", {}, {})
+    for name, read in (("Bargains", buying), ("Old asks", telling)):
+        automation_rules.save(session, None, name, read, autopilot=False, actor=EMAIL)
+    decisions.propose(session, now)
 
 
 def _goods(session: Session) -> list[Variant]:

@@ -15,7 +15,13 @@ pytestmark = pytest.mark.e2e
 
 OTHERS = (
     "/alerts",
+    "/automation/decisions",
+    "/automation/decisions?state=all",
     "/automation/findings",
+    "/automation/pipeline",
+    "/automation/rules",
+    "/automation/rules/new",
+    "/automation/rules/new?subject=listing",
     "/settings/account",
     "/settings/account/second-factor",
     "/settings/accounts",
