@@ -58,14 +58,15 @@ def enter(session: Session, part: str, values: Mapping[str, Any], *, actor: str,
     kind = kind_of_part(part)
     before = book(session)
     wanted = merged(kind(valid_from=now.date()), {name: values.get(name) for name in ("valid_from", "category")})
-    entry = merged(replace(_in_force(before, part, wanted), **_keys(wanted)), values)
+    held = _in_force(before, part, wanted)
+    entry = merged(replace(held, **_keys(wanted)), values)
     entry.check()
     if part == "figures" and entry.category != STANDARD:
         standard = before.standard(entry.valid_from).currency
         if entry.currency != standard:
             raise InvalidInput(f"On that day the standard fees are in {standard}: use the same.", field="currency")
     kept = [found for found in getattr(before, part) if found.key != entry.key]
-    return _keep(session, before, part, [*kept, entry], actor)
+    return _keep(session, before, part, [*kept, entry], (plain(held), plain(entry)), actor)
 
 
 def remove(session: Session, part: str, valid_from: date, category: str = "", *, actor: str) -> FeeBook:
@@ -76,7 +77,8 @@ def remove(session: Session, part: str, valid_from: date, category: str = "", *,
     kept = [found for found in entries if found.key != (category, valid_from)]
     if len(kept) == len(entries):
         raise NotFound("There are no such figures; they may have been removed already.")
-    return _keep(session, before, part, kept, actor)
+    (gone,) = set(entries) - set(kept)
+    return _keep(session, before, part, kept, (plain(gone), {}), actor)
 
 
 def kind_of_part(part: str) -> type[Any]:
@@ -121,11 +123,18 @@ def _keys(wanted: Any) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in ("valid_from", "category") if hasattr(wanted, name)}
 
 
-def _keep(session: Session, before: FeeBook, part: str, entries: list[Any], actor: str) -> FeeBook:
-    """Store the book with a part changed, and its audit entry."""
+def _keep(
+    session: Session,
+    before: FeeBook,
+    part: str,
+    entries: list[Any],
+    told: tuple[dict[str, Any], dict[str, Any]],
+    actor: str,
+) -> FeeBook:
+    """Store the book with a part changed, and the audit entry of the one that did."""
     change: dict[str, Any] = {part: tuple(sorted(entries, key=lambda found: found.key))}
     after = replace(before, **change)
-    store(session, KEY, written(before), written(after), actor)
+    store(session, KEY, *told, actor, value=written(after))
     return after
 
 

@@ -208,10 +208,19 @@ def plain(group: Any) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Decimal | date) else value for name, value in asdict(group).items()}
 
 
-def store(session: Session, key: str, before: dict[str, Any], after: dict[str, Any], actor: str) -> None:
-    """Write a group and its audit entry."""
-    statement = insert(Setting).values(key=key, value=after)
-    session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": after}))
+def store(
+    session: Session,
+    key: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    actor: str,
+    *,
+    value: dict[str, Any] | None = None,
+) -> None:
+    """Write a group and its audit entry; `value` is what is stored where that is more than what changed."""
+    kept = after if value is None else value
+    statement = insert(Setting).values(key=key, value=kept)
+    session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": kept}))
     forget(session)
     session.add(AuditEntry(actor=actor, act="settings", subject=key, before=before, after=after))
     session.flush()

@@ -32,7 +32,7 @@ def test_an_account_is_made_with_a_password_shown_once(app, signed_in):
 def test_a_role_changes_at_once_and_is_written_down(app, signed_in):
     owner, operator = signed_in("owner"), signed_in("operator")
     post(owner, f"/settings/accounts/{id_of(app, 'operator')}/role", role="viewer")
-    assert post(operator, "/settings/fees", shipping="1.00").status_code == 403
+    assert post(operator, "/settings/fees/figures", shipping="1.00").status_code == 403
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
         entry = session.query(AuditEntry).filter_by(act="role").one()
         assert (entry.actor, entry.before, entry.after) == (EMAIL["owner"], {"role": "operator"}, {"role": "viewer"})

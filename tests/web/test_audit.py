@@ -11,7 +11,7 @@ from tests.web.conftest import EMAIL, post
 
 
 def test_a_changed_setting_stands_in_the_log_with_before_and_after(browser):
-    post(browser, "/settings/fees", currency="EUR", shipping="6.10")
+    post(browser, "/settings/fees/figures", currency="EUR", shipping="6.10")
     page = browser.get("/settings/audit").text
     assert EMAIL["operator"] in page
     assert "<del>4.50</del>" in page

@@ -57,7 +57,7 @@ def test_every_form_asks_for_its_token(app, signed_in):
 def test_a_viewer_may_look_but_not_act(signed_in):
     browser = signed_in("viewer")
     assert browser.get("/settings").status_code == 200
-    assert post(browser, "/settings/fees", shipping="1.00").status_code == 403
+    assert post(browser, "/settings/fees/figures", shipping="1.00").status_code == 403
     assert post(browser, "/settings/stockx/disconnect").status_code == 403
     assert browser.get("/settings/stockx/connect").status_code == 403
     assert post(browser, "/sign-out").status_code == 303

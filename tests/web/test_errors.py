@@ -115,7 +115,7 @@ def test_a_form_without_its_token_is_refused_and_says_what_to_do(browser):
 
 def test_an_upload_that_is_too_large_is_refused(browser, app):
     app.config["MAX_CONTENT_LENGTH"] = 1000
-    answer = browser.post("/settings/fees", data={"csrf_token": token(browser), "currency": "x" * 2000})
+    answer = browser.post("/settings/vat", data={"csrf_token": token(browser), "currency": "x" * 2000})
     assert answer.status_code == 413
     assert "too large" in answer.text
 

@@ -23,7 +23,7 @@ def test_figures_hold_from_their_day_on_and_leave_the_days_before_alone(app, bro
     assert book.schedule(None, date(2026, 2, 28)).shipping == Decimal("4.50")
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
         entry = session.query(AuditEntry).filter_by(act="settings").one()
-        assert (entry.actor, entry.subject, entry.before["figures"]) == (EMAIL["operator"], "fees", [])
+        assert (entry.actor, entry.subject, entry.before["shipping"]) == (EMAIL["operator"], "fees", "4.50")
     assert "6.10" in browser.get("/settings/fees").text
     post(browser, "/settings/fees/figures/remove", valid_from="2026-03-01", category="standard")
     assert book_of(app).figures == ()
