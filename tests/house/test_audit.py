@@ -26,9 +26,7 @@ BAD = {"name": "rq", "version": "3.0.0", "vulns": [{"id": "PYSEC-1", "fix_versio
         ("", 0, "NOT AUDITED"),
     ],
 )
-def test_what_is_known_fails_and_what_can_not_be_known_is_said(
-    said: str, status: int, line: str, tmp_path: Path
-) -> None:
+def test_what_is_known_fails_and_what_is_not_is_said(said: str, status: int, line: str, tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python").symlink_to(sys.executable)
