@@ -171,7 +171,7 @@ def selling(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Selli
             answer = requests.post(f"{sandbox.auth_url}/_sandbox/seed", data=DEMO_FEED.read_bytes(), timeout=60)
             answer.raise_for_status()
             sandbox.control("settings", demand=0.0)
-            _learn_catalog(selling)
+            learn_catalog(selling)
             yield selling
             db.engine.dispose()
         selling.runtime.stockx.close()
@@ -193,7 +193,7 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
 
 
-def _learn_catalog(selling: Selling) -> None:
+def learn_catalog(selling: Selling) -> None:
     """Take 60 products of the sandbox into the catalog, by the client's own calls."""
     stockx = selling.runtime.stockx
     seen: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain.errors import InvalidInput
 from soleflip.services import automation_overview, resumption, timetable
 from soleflip.services import stop as switch
-from soleflip.web import automation_rules, away, decisions, findings, pipeline
+from soleflip.web import automation_report, automation_rules, away, decisions, findings, pipeline
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, wake_after_commit
 
@@ -20,6 +20,7 @@ bp.register_blueprint(decisions.bp)
 bp.register_blueprint(findings.bp)
 bp.register_blueprint(pipeline.bp)
 bp.register_blueprint(away.bp)
+bp.register_blueprint(automation_report.bp)
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 

@@ -173,6 +173,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "undo_run", f"{world.run_id[3]}/undo", {}
     yield "monitor", "", {}
     yield "show_away", "", {}
+    yield "show_automation_report", "?first=2026-01-01&last=2026-12-31", {}
     yield "show_timetable", "", {}
     yield "change_timetable", "quotes", {"json": {"every_seconds": 900, "is_enabled": True}}
     yield "reset_timetable", "quotes", {}

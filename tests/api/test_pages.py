@@ -32,6 +32,7 @@ SAME: dict[str, str] = {
     "automation.index": "monitor",
     "automation.line": "show_timetable",
     "automation.preview_resume": "preview_resume",
+    "automation.report.index": "show_automation_report",
     "automation.resume": "resume_everything",
     "automation.pipeline.index": "show_pipeline",
     "automation.rules.change": "change_automation_rule",

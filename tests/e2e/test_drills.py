@@ -1,0 +1,114 @@
+"""Parts of the running stack are killed in the middle of a listing run: no step is lost, none is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from soleflip.config import Settings
+from soleflip.db import db
+from soleflip.factory import create_app
+from soleflip.models import Run, StockxListing, TimetableSetting
+from soleflip.services import timetable
+from tests.conftest import Sandbox, Stack, running_stack
+from tests.jobs.processes import wait_until
+from tests.selling import Selling, learn_catalog
+from tests.test_app import carriers
+from tests.test_local import server_processes
+
+NUMBER = 230
+
+
+@contextmanager
+def selling_on(stack: Stack) -> Iterator[Selling]:
+    """The application of a running stack, seen from here."""
+    environ = {name: value for name, value in stack.environ.items() if name not in os.environ}
+    settings = Settings.from_env(environ)
+    app = create_app(settings)
+    api, auth = settings.stockx_api_url, settings.stockx_auth_url
+    with app.app_context():
+        yield Selling(app, Sandbox(api, auth, stack.data / "sandbox.sqlite"), {**os.environ, **environ})
+        db.engine.dispose()
+    app.extensions["soleflip"].stockx.close()
+    app.extensions["soleflip"].redis.close()
+
+
+def kill_server(words: str) -> Callable[[Path], None]:
+    def kill(data: Path) -> None:
+        next(each for each in server_processes(data) if words in " ".join(each.cmdline())).kill()
+
+    return kill
+
+
+def kill_process(word: str) -> Callable[[Path], None]:
+    def kill(data: Path) -> None:
+        for process in [each for each in carriers(data) if word in each.cmdline()]:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                process.send_signal(signal.SIGKILL)
+
+    return kill
+
+
+def quiet(selling: Selling) -> None:
+    """Switch the timetable off, so that only the drill writes."""
+    with selling.runtime.transaction() as session:
+        for entry in timetable.TIMETABLE:
+            session.merge(TimetableSetting(kind=entry.kind, is_enabled=False))
+
+
+def states(selling: Selling, run_id: UUID) -> tuple[str, int]:
+    with selling.runtime.transaction() as session:
+        state = session.scalars(select(Run.state).where(Run.id == run_id)).one()
+        begun = session.scalar(
+            select(func.count())
+            .select_from(StockxListing)
+            .where(StockxListing.run_id == run_id, StockxListing.status != "pending")
+        )
+    return state, int(begun or 0)
+
+
+@pytest.mark.parametrize(
+    ("kill", "ends_stack"),
+    [
+        (kill_server("postgres"), False),
+        (kill_server("unixsocket:"), False),
+        (kill_process("worker"), True),
+        (kill_process("scheduler"), True),
+    ],
+    ids=["PostgreSQL", "Valkey", "worker", "scheduler"],
+)
+def test_a_part_that_is_killed_loses_no_step_and_repeats_none(
+    kill: Callable[[Path], None], ends_stack: bool, tmp_path: Path
+) -> None:
+    data = tmp_path / "var"
+    with running_stack(data) as stack, selling_on(stack) as selling:
+        learn_catalog(selling)
+        quiet(selling)
+        run_id = selling.order(NUMBER)
+        selling.runtime.queue.wake(run_id, "list")
+        wait_until(lambda: states(selling, run_id)[1] > 0)
+        kill(data)
+        if not ends_stack:
+            wait_until(lambda: over(selling, run_id))
+            selling.check_asks(run_id, NUMBER)
+            return
+    with running_stack(data) as stack, selling_on(stack) as selling:
+        wait_until(lambda: over(selling, run_id))
+        selling.check_asks(run_id, NUMBER)
+
+
+def over(selling: Selling, run_id: UUID) -> bool:
+    """Whether the run is done; while PostgreSQL is away nobody can tell."""
+    try:
+        return states(selling, run_id)[0] == "done"
+    except DBAPIError:
+        return False
