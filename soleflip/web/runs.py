@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 
-from soleflip.services import failures, runs
+from soleflip.services import failures, run_effects, runs
 from soleflip.web.htmx import go, page, trigger
 from soleflip.web.unit import actor
 
@@ -33,14 +33,15 @@ def index() -> Response:
 def show(run_id: UUID) -> Response:
     """Show one run: its progress, what came of it, and its log."""
     run = runs.get(g.session, run_id)
-    return page("runs/show.html", "runs/_log.html", run=run, lines=runs.lines(g.session, run_id))
+    found = run_effects.effects(g.session, run_id)
+    return page("runs/show.html", "runs/_log.html", run=run, lines=runs.lines(g.session, run_id), effects=found)
 
 
 @bp.get("/<uuid:run_id>/progress")
 def progress(run_id: UUID) -> Response:
     """Show a run's progress; once it is over the event `run-over` tells the page."""
     run = runs.get(g.session, run_id)
-    response = page("runs/show.html", "runs/_progress.html", run=run, lines=())
+    response = page("runs/show.html", "runs/_progress.html", run=run, lines=(), effects=None)
     return response if run.state in runs.OPEN_STATES else trigger(response, "run-over")
 
 

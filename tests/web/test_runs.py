@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import g
 
-from soleflip.models import Run
+from soleflip.models import FeedImport, Run
 from soleflip.services import runs
 from soleflip.web.unit import start_run
 from tests.web.conftest import EMAIL, post
@@ -115,3 +115,15 @@ def test_a_failed_run_stands_on_the_dashboard_until_it_is_seen(browser, transact
     assert "nobody has seen" not in browser.get("/").text
     with transaction() as session:
         assert {run.seen_by for run in runs.latest(session)} == {EMAIL["operator"]}
+
+
+def test_a_run_shows_what_it_touched(browser, transaction):
+    with transaction() as session:
+        run = runs.start(session, "feed_import", actor="x")
+        entry = FeedImport(filename="feed.csv", state="done", run_id=run.id)
+        session.add(entry)
+        session.flush()
+        quiet = runs.start(session, "quotes", actor="x")
+    page = browser.get(f"/runs/{run.id}").text
+    assert f'href="/imports/{entry.id}"' in page
+    assert "What it touched" not in browser.get(f"/runs/{quiet.id}").text
