@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
@@ -15,6 +15,7 @@ from soleflip.models import AuditEntry, Decision, Rule
 
 MOST = 100
 OPEN_STATES = ("waiting", "approved")
+LOCK = 7420021
 
 
 def stored(session: Session) -> Sequence[Rule]:
@@ -92,8 +93,14 @@ def remove(session: Session, rule_id: UUID, *, actor: str) -> None:
     session.flush()
 
 
+def alone(session: Session) -> None:
+    """Let this transaction be the only one in the house that moves decisions, until it ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+
+
 def drop_open(session: Session, rule_id: UUID, why: str) -> int:
     """End what a rule decided and nobody carried out; returns how many."""
+    alone(session)
     dropped = session.execute(
         update(Decision)
         .where(Decision.rule_id == rule_id, Decision.state.in_(OPEN_STATES))

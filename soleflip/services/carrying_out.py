@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
@@ -36,7 +36,6 @@ from soleflip.services.rule_facts import Seen
 from soleflip.services.runs import Books
 from soleflip.services.settings import AutomationSettings
 
-LOCK = 7420021
 ROUND = 500
 """So many decisions are carried out in one transaction at most."""
 HOUR = timedelta(hours=1)
@@ -86,7 +85,7 @@ def carry_out(session: Session, ids: Sequence[UUID] | None, *, books: Books, now
     switch = stop.switch(session)
     if switch is not None and switch.is_stopped:
         return carried
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    automation_rules.alone(session)
     best_first = (Decision.decided_at, Decision.created_at.desc(), Decision.id)
     query = select(Decision).where(Decision.state == "approved").order_by(*best_first)
     if ids is not None:

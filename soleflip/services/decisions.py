@@ -180,6 +180,7 @@ def drop_stale(session: Session, now: datetime) -> int:
 
     What ended so long ago is forgotten.
     """
+    automation_rules.alone(session)
     session.execute(delete(Decision).where(Decision.state == "expired", Decision.created_at < now - KEPT_FOR))
     open_ = session.scalars(select(Decision).where(Decision.state.in_(OPEN_STATES)).with_for_update()).all()
     return len(without_stale(session, open_, now, waiting_too=True)[1])
@@ -247,6 +248,7 @@ def reject(session: Session, ids: Sequence[UUID] | None, *, actor: str, now: dat
 def _decide(
     session: Session, ids: Sequence[UUID] | None, state: str, act: str, *, actor: str, now: datetime
 ) -> list[UUID]:
+    automation_rules.alone(session)
     # Approved ones that wait for room can still be called back, never approved twice.
     can = ("waiting",) if state == "approved" or ids is None else OPEN_STATES
     query = update(Decision).where(Decision.state.in_(can))
