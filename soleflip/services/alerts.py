@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
 from soleflip.domain.alerts import KINDS
-from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.errors import NotFound
 from soleflip.models import Alert, AlertChannel, AlertDelivery, Run
-from soleflip.services import runs
+from soleflip.services import cursors, runs
 
 PAGE = 50
 DELIVERY = "deliver_alerts"
@@ -121,9 +121,7 @@ def latest(
     if unseen:
         query = query.where(Alert.seen_at.is_(None))
     if after:
-        if not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise InvalidInput("This page of the list is no longer there: start at the first one.", field="after")
-        query = query.where(Alert.id < int(after))
+        query = query.where(Alert.id < cursors.read_number(after))
     found = session.scalars(query).all()
     return found[:limit], str(found[limit - 1].id) if len(found) > limit else None
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from soleflip.domain.errors import InvalidInput
 from soleflip.models import AuditEntry
+from soleflip.services import cursors
 
 PAGE = 50
 
@@ -24,9 +24,7 @@ def entries(
     if act:
         query = query.where(AuditEntry.act == act)
     if after:
-        if not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise InvalidInput("This page of the log is no longer there: start at the first one.", field="after")
-        query = query.where(AuditEntry.id < int(after))
+        query = query.where(AuditEntry.id < cursors.read_number(after))
     found = session.scalars(query).all()
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 

@@ -1,4 +1,4 @@
-"""Places in lists that are sorted by a time and an id: written into a cursor, and read back."""
+"""Places in lists, by a time and an id or by a number: written into a cursor, and read back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from soleflip.domain.errors import InvalidInput
+
+GONE = "This page of the list is no longer there: start at the first one."
 
 
 def write(moment: datetime, key: UUID) -> str:
@@ -19,5 +21,11 @@ def read(cursor: str) -> tuple[datetime, UUID]:
     try:
         return datetime.fromisoformat(moment), UUID(key)
     except ValueError as error:
-        why = "This page of the list is no longer there: start at the first one."
-        raise InvalidInput(why, field="cursor") from error
+        raise InvalidInput(GONE, field="cursor") from error
+
+
+def read_number(cursor: str) -> int:
+    """Return the number of the row that a cursor stands behind; raises InvalidInput."""
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
+        raise InvalidInput(GONE, field="after")
+    return int(cursor)

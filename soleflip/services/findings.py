@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.errors import Conflict
 from soleflip.domain.fee_tables import category_of
 from soleflip.domain.findings import ACTS, FINDINGS, say
 from soleflip.models import AuditEntry, Finding, Run
-from soleflip.services import fees, runs, wishes
+from soleflip.services import cursors, fees, runs, wishes
 from soleflip.services.monitor import FEE_PARTS
 
 PAGE = 50
@@ -91,8 +91,9 @@ def overview(
     if kind:
         query = query.where(Finding.kind == kind)
     if after:
-        place, finding_id = _cursor(after)
-        query = query.where(or_(weight > place, and_(weight == place, Finding.id < finding_id)))
+        place, _, behind = after.partition("~")
+        at, below = cursors.read_number(place), cursors.read_number(behind)
+        query = query.where(or_(weight > at, and_(weight == at, Finding.id < below)))
     found = session.execute(query.limit(limit + 1)).all()
     last = found[limit - 1] if len(found) > limit else None
     return Findings(
@@ -102,13 +103,6 @@ def overview(
         put_off=left,
         last=next(iter(runs.latest(session, 1, "monitor")), None),
     )
-
-
-def _cursor(text: str) -> tuple[int, int]:
-    place, _, finding_id = text.partition("~")
-    if not (text.isascii() and place.isdecimal() and finding_id.isdecimal() and len(text) < 24):
-        raise InvalidInput("This page of the list is no longer there: start at the first one.", field="after")
-    return int(place), int(finding_id)
 
 
 def line(finding: Finding, zone: ZoneInfo) -> FindingLine:

@@ -102,3 +102,9 @@ def test_a_look_is_a_run_that_closes_what_is_no_longer_so(browser: Any, app: Any
         run = session.scalars(select(Run).where(Run.kind == "monitor")).one()
         assert (run.state, run.message) == ("done", "0 findings open, 0 of them new, 2 solved.")
     assert "Nothing wants your eye" in browser.get("/automation/findings").text
+
+
+@pytest.mark.parametrize("after", ["x", "1", "1~", "~1", "1~99999999999999999999", "-1~2"])
+def test_a_cursor_that_is_none_is_said_to_be_so(browser: Any, after: str) -> None:
+    assert browser.get(f"/automation/findings?after={after}").status_code == 422
+    assert browser.get(f"/alerts?after={after}x").status_code == 422
