@@ -29,6 +29,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+import psutil
 import requests
 
 from bench.world import EMAIL, PASSWORD, SEED
@@ -74,6 +75,22 @@ class Stack:
 
     address: str
     environ: dict[str, str]
+
+    def processor(self, word: str) -> float:
+        """Return the processor seconds that all processes with that word in their command have taken so far."""
+        taken = 0.0
+        for each in psutil.process_iter():
+            try:
+                if word in " ".join(each.cmdline()) and each.environ().get("SOLEFLIP_DATA") == self.data:
+                    taken += sum(each.cpu_times()[:2])
+            except (psutil.Error, OSError):
+                continue
+        return taken
+
+    @property
+    def data(self) -> str:
+        """The data folder, by which the processes of this stack are told from others."""
+        return self.environ["SOLEFLIP_DATA"]
 
     def signed_in(self) -> requests.Session:
         """Return a browser that is signed in."""
@@ -175,7 +192,9 @@ def measure(users: int, seconds: float, listings: int) -> dict[str, Any]:
         alone = idle(stack, browser)
         fill(stack, listings)
         filled = idle(stack, browser)
+        before_crowd = stack.processor("gunicorn")
         walks = crowd(stack, browser, users, seconds)
+        taken = stack.processor("gunicorn") - before_crowd
         watched = requests.get(f"{stack.address}/metrics", timeout=60).text
     together = Walk()
     for walk in walks:
@@ -190,6 +209,7 @@ def measure(users: int, seconds: float, listings: int) -> dict[str, Any]:
         "idle_empty": _figures(alone),
         "idle_with_workers": _figures(filled),
         "crowd": _figures(together),
+        "web_processor_ms_a_page": round(taken * 1000 / len(together.seconds)),
         "ratio_p95": round(_figures(together)["p95_ms"] / _figures(filled)["p95_ms"], 2),
         "wrong": dict(together.wrong + alone.wrong + filled.wrong),
         "runs": runs,
