@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from sqlalchemy import text
 
-from bench import books, imports, opportunities, pages, selling
+from bench import books, imports, opportunities, pages, selling, start
 from bench.figures import Figure, timed
 from bench.world import SEED, World, world
 
@@ -40,12 +40,15 @@ class Size:
     orders: int
     listings: int
     sandbox_listings: int
+    jobs: int
 
 
 SIZES = {
-    "tiny": Size(products=200, feed_rows=500, orders=1000, listings=200, sandbox_listings=30),
-    "quick": Size(products=10_000, feed_rows=20_000, orders=100_000, listings=10_000, sandbox_listings=200),
-    "full": Size(products=100_000, feed_rows=200_000, orders=1_000_000, listings=100_000, sandbox_listings=1000),
+    "tiny": Size(products=100, feed_rows=300, orders=300, listings=60, sandbox_listings=12, jobs=0),
+    "quick": Size(products=10_000, feed_rows=20_000, orders=100_000, listings=10_000, sandbox_listings=200, jobs=50),
+    "full": Size(
+        products=100_000, feed_rows=200_000, orders=1_000_000, listings=100_000, sandbox_listings=1000, jobs=200
+    ),
 }
 # The import comes first: memory that other rows have freed would hide what it takes.
 ON_DATABASE: dict[str, Callable[[World, Size], list[Figure]]] = {
@@ -54,7 +57,13 @@ ON_DATABASE: dict[str, Callable[[World, Size], list[Figure]]] = {
     "opportunities": lambda on, size: opportunities.measure(on, size.products),
     "pages": lambda on, size: pages.measure(on, size.listings),
 }
-NAMES = (*ON_DATABASE, "selling")
+BESIDE: dict[str, Callable[[Size], list[Figure]]] = {
+    "selling": lambda size: selling.measure(size.sandbox_listings),
+    # Not at the tiny size: starting processes takes longer than everything else there.
+    "workers": lambda size: selling.at_once(size.jobs, size.sandbox_listings) if size.jobs else [],
+    "start": lambda size: start.measure() if size.jobs else [],
+}
+NAMES = (*ON_DATABASE, *BESIDE)
 
 
 def run(size: Size, names: tuple[str, ...] = NAMES) -> tuple[list[Figure], dict[str, str]]:
@@ -68,10 +77,11 @@ def run(size: Size, names: tuple[str, ...] = NAMES) -> tuple[list[Figure], dict[
                 seconds, found = timed(lambda name=name: ON_DATABASE[name](on, size))  # type: ignore[misc]
                 figures += found if name in names else []
                 print(f"{name}: {seconds:.0f} s", file=sys.stderr)
-    if "selling" in names:
-        seconds, found = timed(lambda: selling.measure(size.sandbox_listings))
-        figures += found
-        print(f"selling: {seconds:.0f} s", file=sys.stderr)
+    for name, measure in BESIDE.items():
+        if name in names:
+            seconds, found = timed(lambda measure=measure: measure(size))  # type: ignore[misc]
+            figures += found
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr)
     return figures, machine() | {"postgresql": server}
 
 

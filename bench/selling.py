@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
+from subprocess import DEVNULL
 from typing import Any
 from uuid import UUID
 
 import requests
+from rq import Worker
 from sqlalchemy import func, select
 
 from bench.figures import Figure
@@ -22,11 +27,14 @@ from bench.world import SEED
 from soleflip import demo
 from soleflip.cli import DEMO_FEED
 from soleflip.config import PROJECT, VARIABLES
-from soleflip.models import Item, ListingChange, Run, StockxListing, Variant
+from soleflip.models import Item, ListingChange, Run, StockxBatch, StockxListing, Variant
 from soleflip.services import feeds, runs
 
 BATCH = 100
 QUOTES = "GetProductMarketData"
+WINDOW = 300
+PATIENCE = 200
+SOLD = 10
 NOTICED = 1.5
 """So many seconds after a change of the sandbox's time our clock has surely noticed: it asks once a second."""
 
@@ -68,11 +76,11 @@ def measure(listings: int) -> list[Figure]:
         shop = Shop(stage)
         shop.control("settings", demand=0.0)
         _learn(stage)
-        run_id = _order(stage, listings)
+        run_id = order(stage, listings)
         stage.finish(run_id)
         figures = [*_repricing(shop), *_order_sync(shop, run_id), *_first_request(shop)]
         answers = Counter(int(line["status"]) for line in shop.log())
-        limits = f"limits, {sum(answers.values()):,} requests"
+        limits = f"limits, all {sum(answers.values()):,} requests"
         return [*figures, Figure(limits, "answers 429", answers[429], "answers", most=0)]
 
 
@@ -87,7 +95,7 @@ def _learn(stage: demo.Stage) -> None:
     stage.perform("feed_import", {"import_id": str(import_id), "path": str(copy)})
 
 
-def _order(stage: demo.Stage, number: int) -> UUID:
+def order(stage: demo.Stage, number: int) -> UUID:
     """Write a run that lists so many pairs, in an order by chance, at asks far above the market."""
     with stage.runtime.transaction() as session:
         variants = list(session.scalars(select(Variant).where(Variant.stockx_variant_id.is_not(None))))
@@ -148,7 +156,7 @@ def _order_sync(shop: Shop, run_id: UUID) -> list[Figure]:
         known = select(StockxListing.stockx_listing_id).where(
             StockxListing.run_id == run_id, StockxListing.status == "active"
         )
-        sold = session.scalars(known.order_by(StockxListing.stockx_listing_id).limit(10)).all()
+        sold = session.scalars(known.order_by(StockxListing.stockx_listing_id).limit(SOLD)).all()
     for listing_id in sold:
         shop.control("purchase", listingId=listing_id)
     began = time.perf_counter()
@@ -165,22 +173,90 @@ def _order_sync(shop: Shop, run_id: UUID) -> list[Figure]:
     ]
 
 
-def _first_request(shop: Shop) -> list[Figure]:
-    """Let a worker wait, start a run as a click does, and see when StockX is asked first."""
+@contextmanager
+def workers(shop: Shop, number: int) -> Iterator[None]:
+    """Let so many workers run beside the stack, each a process, and wait until all of them work."""
     settings = shop.stage.runtime.settings
     own = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     here = {"SOLEFLIP_DATA": str(settings.data), "SANDBOX_PORT": str(settings.sandbox_port)}
     environ = {**own, **here, "SANDBOX_SPEED": str(settings.sandbox_speed)}
     command = [sys.executable, "-m", "flask", "worker"]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=PROJECT, env=environ, **quiet) as worker:  # type: ignore[call-overload]
-        try:
-            _wait_for_first(shop)  # the first run shows that the worker is there
-            waited = sorted(_wait_for_first(shop) for _ in range(3))
-        finally:
-            worker.terminate()
-            worker.wait(30)
+    with ExitStack() as running:
+        for _ in range(number):
+            worker = subprocess.Popen(command, cwd=PROJECT, env=environ, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+            running.callback(worker.wait, 30)
+            running.callback(worker.terminate)
+        began = time.perf_counter()
+        while len(Worker.all(connection=shop.stage.runtime.redis)) < number:
+            if time.perf_counter() - began > PATIENCE:
+                raise RuntimeError("the workers do not start")
+            time.sleep(0.05)
+        yield
+
+
+def _first_request(shop: Shop) -> list[Figure]:
+    """Let a worker wait, start a run as a click does, and see when StockX is asked first."""
+    with workers(shop, 1):
+        _wait_for_first(shop)  # the first run shows that the worker is there
+        waited = sorted(_wait_for_first(shop) for _ in range(3))
     return [Figure("queue, one worker", "click to the first request on StockX (middle of 3)", waited[1], "s")]
+
+
+def at_once(jobs: int, listings: int) -> list[Figure]:
+    """Count the jobs of one, two and four workers, and how well four of them keep StockX's limits together."""
+    with demo.stage(DEMO_FEED) as stage:
+        shop = Shop(stage)
+        shop.control("settings", demand=0.0)
+        _learn(stage)
+        return _at_once(shop, jobs, listings)
+
+
+def _at_once(shop: Shop, jobs: int, listings: int) -> list[Figure]:
+    figures = []
+    for number in (1, 2, 4):
+        with workers(shop, number):
+            seconds = _all_done(shop, ["thin_quotes"] * jobs)
+        figures.append(Figure(f"queue, {number} workers", "jobs a second", jobs / seconds, "jobs/s"))
+    before = len(shop.log())
+    with workers(shop, 4):
+        run_id = order(shop.stage, listings)
+        shop.stage.runtime.queue.wake(run_id, "list")
+        _all_done(shop, ["order_sync", "listing_sync", "quotes", "order_sync"], run_id)
+    lines = [line for line in shop.log()[before:] if line["route"] != "Token"]
+    times = sorted(line["at"] for line in lines)
+    with shop.stage.runtime.transaction() as session:
+        sent = session.execute(select(StockxBatch.sent_at, StockxBatch.items)).all()
+    most = max(sum(items for at, items in sent if 0 <= (at - since).total_seconds() < WINDOW) for since, _ in sent)
+    work = f"limits, 4 workers, {len(lines):,} requests"
+    answers = Counter(int(line["status"]) for line in lines)
+    return [
+        *figures,
+        Figure(work, "least time between two requests", min(b - a for a, b in pairwise(times)) / 1000, "s", least=1),
+        Figure(work, f"most items of batches in {WINDOW} s", most, "items", most=500),
+        Figure(work, "answers 429", answers[429], "answers", most=0),
+    ]
+
+
+def _all_done(shop: Shop, kinds: list[str], *others: UUID) -> float:
+    """Start runs as clicks do, and wait until they and others are over; returns the seconds it took."""
+    began = time.perf_counter()
+    with shop.stage.runtime.transaction() as session:
+        ids = [runs.start(session, kind, actor="bench").id for kind in kinds]
+    for run_id, kind in zip(ids, kinds, strict=True):
+        shop.stage.runtime.queue.wake(run_id, kind)
+    still_open = select(func.count()).where(Run.id.in_([*ids, *others]), Run.state.in_(runs.OPEN_STATES))
+    woken = began
+    while (now := time.perf_counter()) - began < PATIENCE:
+        with shop.stage.runtime.transaction() as session:
+            if not session.scalar(still_open):
+                return now - began
+            # Here is no scheduler to wake what waits for its next try.
+            waiting = runs.abandoned(session) if now - woken > 1 else []
+        for run_id in waiting:
+            shop.stage.runtime.queue.wake(run_id, "list")
+        woken = now if now - woken > 1 else woken
+        time.sleep(0.05)
+    raise RuntimeError("the workers do not do their work")
 
 
 def _wait_for_first(shop: Shop) -> float:
