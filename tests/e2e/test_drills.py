@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import psutil
-import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -42,20 +41,15 @@ def selling_on(stack: Stack) -> Iterator[Selling]:
     app.extensions["soleflip"].redis.close()
 
 
-def kill_server(words: str) -> Callable[[Path], None]:
-    def kill(data: Path) -> None:
-        next(each for each in server_processes(data) if words in " ".join(each.cmdline())).kill()
-
-    return kill
+def kill_server(data: Path, words: str) -> None:
+    next(each for each in server_processes(data) if words in " ".join(each.cmdline())).kill()
 
 
-def kill_process(word: str) -> Callable[[Path], None]:
-    def kill(data: Path) -> None:
-        for process in [each for each in carriers(data) if word in each.cmdline()]:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                process.send_signal(signal.SIGKILL)
-
-    return kill
+def kill_process(data: Path, word: str) -> None:
+    """Kill one of the stack's processes with what it started; the stack then ends."""
+    for process in [each for each in carriers(data) if word in each.cmdline()]:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            process.send_signal(signal.SIGKILL)
 
 
 def quiet(selling: Selling) -> None:
@@ -76,34 +70,36 @@ def states(selling: Selling, run_id: UUID) -> tuple[str, int]:
     return state, int(begun or 0)
 
 
-@pytest.mark.parametrize(
-    ("kill", "ends_stack"),
-    [
-        (kill_server("postgres"), False),
-        (kill_server("unixsocket:"), False),
-        (kill_process("worker"), True),
-        (kill_process("scheduler"), True),
-    ],
-    ids=["PostgreSQL", "Valkey", "worker", "scheduler"],
-)
-def test_a_part_that_is_killed_loses_no_step_and_repeats_none(
-    kill: Callable[[Path], None], ends_stack: bool, tmp_path: Path
-) -> None:
+def begun(selling: Selling) -> UUID:
+    """A listing run in the middle of its work."""
+    run_id = selling.order(NUMBER)
+    selling.runtime.queue.wake(run_id, "list")
+    wait_until(lambda: states(selling, run_id)[1] > 0)
+    return run_id
+
+
+def ends_well(selling: Selling, run_id: UUID) -> None:
+    wait_until(lambda: over(selling, run_id))
+    selling.check_asks(run_id, NUMBER)
+
+
+def test_a_part_that_is_killed_loses_no_step_and_repeats_none(tmp_path: Path) -> None:
     data = tmp_path / "var"
     with running_stack(data) as stack, selling_on(stack) as selling:
         learn_catalog(selling)
         quiet(selling)
-        run_id = selling.order(NUMBER)
-        selling.runtime.queue.wake(run_id, "list")
-        wait_until(lambda: states(selling, run_id)[1] > 0)
-        kill(data)
-        if not ends_stack:
-            wait_until(lambda: over(selling, run_id))
-            selling.check_asks(run_id, NUMBER)
-            return
+        for server in ("postgres", "unixsocket:"):
+            run_id = begun(selling)
+            kill_server(data, server)
+            ends_well(selling, run_id)
+        run_id = begun(selling)
+        kill_process(data, "worker")
     with running_stack(data) as stack, selling_on(stack) as selling:
-        wait_until(lambda: over(selling, run_id))
-        selling.check_asks(run_id, NUMBER)
+        ends_well(selling, run_id)
+        run_id = begun(selling)
+        kill_process(data, "scheduler")
+    with running_stack(data) as stack, selling_on(stack) as selling:
+        ends_well(selling, run_id)
 
 
 def over(selling: Selling, run_id: UUID) -> bool:
