@@ -32,13 +32,13 @@ from soleflip.models import (
     StockxOrder,
 )
 from soleflip.runtime import Runtime, SandboxClock
-from soleflip.services import automation_rules, feeds, runs, settings
+from soleflip.services import automation_rules, feeds, resumption, runs, settings, stop
 from soleflip.services.pipeline import pipeline
 from soleflip.services.settings import AutomationSettings, Thresholds
 from tests.conftest import Sandbox
 
 START = datetime.fromisoformat("2027-03-01T00:00:00+00:00")
-STEP_HOURS = 6
+STEP_HOURS = 8
 STEPS = 7 * 24 // STEP_HOURS
 MONEY_A_DAY = Decimal(9000)
 PAIRS_PER_PRODUCT = 9
@@ -61,6 +61,7 @@ class Week:
     sandbox: Sandbox
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
+    halts: int = 0
     days: list[dict[str, Any]] = field(default_factory=list)
 
     def prepare(self, feed: Path) -> int:
@@ -111,6 +112,7 @@ class Week:
         """Let some hours pass and everything be done that is due."""
         self.sandbox.control("clock", step=STEP_HOURS * 3600)
         self._look_at_the_clock()
+        self._resume()
         for kind in KINDS:
             self.run(kind)
             self.finish_open()
@@ -125,6 +127,14 @@ class Week:
         clock = self.runtime.clock
         assert isinstance(clock, SandboxClock)
         clock.skip(0)
+
+    def _resume(self) -> None:
+        """Do what the operator does who finds that faults have halted everything: look, and let it go on."""
+        with self.runtime.transaction() as session:
+            switch = stop.switch(session)
+            if switch is not None and switch.is_stopped:
+                self.halts += 1
+                resumption.resume(session, go_on=True, actor="week", now=self.runtime.clock())
 
     def run(self, kind: str, params: dict[str, Any] | None = None) -> Run:
         """Start a run and perform it to its end."""
@@ -223,4 +233,5 @@ class Week:
 
     def report(self) -> dict[str, Any]:
         """The week as it is told: the same for the same seed."""
-        return {"seed": self.seed, "faults": dict(sorted(self.faults.items())), "days": self.days, "ends": self.ends()}
+        faults = dict(sorted(self.faults.items()))
+        return {"seed": self.seed, "faults": faults, "halts": self.halts, "days": self.days, "ends": self.ends()}
