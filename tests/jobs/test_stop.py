@@ -26,6 +26,7 @@ from tests.jobs.processes import wait_until
 from tests.selling import SPEED, Selling
 from tests.services.market_data import write_feed
 
+MILLISECONDS = 1000
 ROUTES = ("CreateListings", "UpdateListings", "DeleteListings")
 
 
@@ -63,7 +64,7 @@ def test_eight_workers_write_nothing_a_second_after_the_button(selling: Selling)
         committed = datetime.fromisoformat(selling.sandbox.look("clock")["time"])
         for worker in workers:
             assert worker.wait(400) == 0
-    last = datetime.fromtimestamp(max(line["at"] for line in writes(selling)), UTC)
+    last = datetime.fromtimestamp(max(line["at"] for line in writes(selling)) / MILLISECONDS, UTC)
     assert last - committed <= timedelta(seconds=1) * SPEED, "the one bound of the issue: a second from the commit"
     with selling.runtime.transaction() as session:
         left = session.scalars(select(StockxListing.id).where(StockxListing.status == "pending")).all()
