@@ -113,7 +113,8 @@ def do_the_main_job(visitor: Visitor, feed: Path, tmp_path: Path) -> int:
     assert live
     assert int(live[0].replace(",", "")) >= number * 0.9, "a few may have sold at once"
     visitor.page.get_by_role("button", name="Reprice now").click()
-    expect(visitor.page.get_by_text("Requests used")).to_be_visible(timeout=LONG)
+    progress = visitor.page.get_by_role("region", name="Progress of reprice")
+    expect(progress.get_by_text("Done", exact=True)).to_be_visible(timeout=LONG)
 
     visitor.go("/orders")
     print_a_label(visitor)
