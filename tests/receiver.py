@@ -44,6 +44,12 @@ def receiver() -> Iterator[Receiver]:
                 self.close_connection = True
                 return
             self.send_response(200 if answer == "hang" else answer)
+            if answer == 302:
+                self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:

@@ -62,6 +62,7 @@ def _shown(scheme: str, plugin: Any) -> str:
 
 def _notify(plugin: Any, message: dict[str, Any], refused: list[str]) -> dict[str, Any]:
     plugin.overflow_mode = apprise.OverflowMode.SPLIT
+    plugin.redirects = False  # a redirected POST becomes a GET, which says 200 and brings nothing
     kind = apprise.NotifyType.WARNING if message["is_urgent"] else apprise.NotifyType.INFO
     sender = apprise.Apprise()
     sender.add(plugin)
@@ -77,7 +78,7 @@ def _notify(plugin: Any, message: dict[str, Any], refused: list[str]) -> dict[st
 def explain(lines: Iterable[str]) -> str:
     """Return in a sentence of ours why a service took no message; what it said itself may hold secrets."""
     text = "\n".join(lines)
-    code = re.search(r"\berror(?:[ =:]| code )+([45]\d\d)\b", text)
+    code = re.search(r"\berror(?:[ =:]| code )+([345]\d\d)\b", text)
     if code:
         phrase = next((status.phrase for status in HTTPStatus if status == int(code[1])), "")
         return f"The service answered {code[1]}{f' ({phrase})' if phrase else ''}."

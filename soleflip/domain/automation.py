@@ -100,6 +100,14 @@ class Rule:
         """Whether it changes nothing, so that nobody needs to be asked first."""
         return self.action == "alert"
 
+    @property
+    def asks_for_gain(self) -> bool:
+        """Whether it commits no money to what loses some."""
+        if not self.spends or not isinstance(self.conditions, OpportunityConditions):
+            return True
+        least = (self.conditions.min_profit, self.conditions.min_roi)
+        return any(each is not None and each >= ZERO for each in least)
+
     def stored(self) -> dict[str, Any]:
         """Return the rule as JSON-ready columns."""
         return {

@@ -51,8 +51,10 @@ def save(
 ) -> Rule:
     """Make a rule, or change one: what it decided and nobody carried out yet is dropped, since its words changed.
 
-    Raises InvalidInput for a missing or taken name, or too many rules.
+    Raises InvalidInput for a missing or taken name, too many rules, or one that would buy at a loss.
     """
+    if not wanted.asks_for_gain:
+        raise InvalidInput("A rule that buys needs a least profit or a least ROI of 0 or more.", field="min_profit")
     shown = _name(session, name, rule_id)
     if rule_id is None:
         if (session.scalar(select(func.count()).select_from(Rule)) or 0) >= MOST:

@@ -102,3 +102,9 @@ def test_a_process_that_takes_too_long_is_ended_and_nothing_is_thought_sent(rece
     address = f"{receiver.address}?rto=60"
     outcome = channels.send(address, Message("t", "b"), allow_private=True, seconds=3)
     assert (outcome.is_sent, outcome.why) == (False, NO_ANSWER)
+
+
+def test_a_service_that_sends_elsewhere_took_nothing(receiver: Receiver) -> None:
+    receiver.answers = [302]
+    asked = channels.send(receiver.address, Message("t", "b"), allow_private=True)
+    assert (asked.is_sent, asked.why) == (False, "The service answered 302 (Found).")

@@ -192,3 +192,18 @@ def test_no_sequence_of_decisions_passes_a_limit(
 def test_a_pair_whose_cost_is_unknown_is_never_bought() -> None:
     given_ = room(buying(), Spent(), cost=None, pairs=1, money_per_day=Decimal(1000))
     assert (given_.pairs, given_.why) == (0, "What a pair costs is unknown.")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "action", "gains"),
+    [
+        ({"min_profit": 0, "min_roi": None}, "buy", True),
+        ({"min_profit": None, "min_roi": 5}, "list", True),
+        ({"min_profit": -1, "min_roi": 5}, "list", True),
+        ({"min_profit": -1, "min_roi": None}, "list", False),
+        ({"min_profit": -1000000, "min_roi": -1}, "buy", False),
+        ({"min_profit": -1, "min_roi": None}, "alert", True),
+    ],
+)
+def test_a_rule_that_commits_money_asks_for_gain(conditions: Any, action: str, gains: bool) -> None:
+    assert read_rule("opportunity", conditions, action, {}, {}).asks_for_gain is gains
