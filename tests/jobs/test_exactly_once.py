@@ -50,7 +50,7 @@ def test_two_workers_on_the_same_run_share_nothing(selling: Selling) -> None:
 def test_a_flushed_queue_loses_nothing(selling: Selling) -> None:
     run_id = selling.order(NUMBER)
     with selling.worker(run_id) as worker:
-        selling.runtime.redis.flushall()
+        selling.runtime.redis.flushdb()
         worker.wait(120)
     selling.perform(run_id)
     selling.check_asks(run_id, NUMBER)

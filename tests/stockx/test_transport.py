@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 import structlog
-from prometheus_client import REGISTRY
 
 from soleflip.domain.errors import InvalidInput, Refused, SoleFlipError
 from soleflip.stockx import (
@@ -337,14 +336,3 @@ def test_a_sign_in_that_repeats_our_secrets_does_not_get_them_into_errors(script
     told = str(refused.value) + repr(lines) + repr(tokens.reason)
     assert "Unknown ***" in told
     assert "-secret" not in told
-
-
-def test_calls_are_counted_by_lane_and_result(script, stockx):
-    def count() -> float:
-        return REGISTRY.get_sample_value("stockx_calls_total", {"lane": "sales", "result": "404"}) or 0
-
-    before = count()
-    script.then({}, 404)
-    with pytest.raises(StockXNotFound):
-        stockx.order("1-1")
-    assert count() == before + 1
