@@ -1,6 +1,6 @@
 """A week on autopilot in a sandbox of its own: hour by hour on a clock that stands still in between, with faults.
 
-Everything that chance decides comes from the seed - the sandbox's dice and the faults - so a week can be told again.
+Everything that chance decides comes from the seed, the sandbox's dice and the faults: a week told again buys the same.
 """
 
 from __future__ import annotations
