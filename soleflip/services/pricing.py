@@ -31,7 +31,7 @@ from soleflip.models import (
     RunLine,
     StockxListing,
 )
-from soleflip.services import change_batches, changes, fees, market, pricing_rules, runs
+from soleflip.services import change_batches, changes, fees, market, pricing_rules, runs, stop
 from soleflip.services.changes import Wish
 from soleflip.services.market_memory import NOTHING, as_quote, recall
 from soleflip.services.runs import Books, Work
@@ -61,6 +61,8 @@ def reprice(work: Work) -> str:
     Decisions are made once per run: a second attempt after a crash only carries out what was decided.
     """
     if not _has_decided(work):
+        if _must_wait(work):
+            return "Writes are stopped: nothing was planned."
         listing_ids = _selection(work)
         _refresh_quotes(work, listing_ids)
         tally = _Tally()
@@ -71,6 +73,15 @@ def reprice(work: Work) -> str:
     if work.params.get("dry_run") or work.params.get("approve"):
         return _proposal_sentence(work)
     return change_batches.carry_out(work)
+
+
+def _must_wait(work: Work) -> bool:
+    """Whether this repricing of the timetable would plan prices that can't go out, and be old when they can."""
+    if work.actor != "timetable" or work.params.get("approve"):
+        return False
+    with work.transaction() as session:
+        switch = stop.switch(session)
+        return switch is not None and switch.is_stopped
 
 
 def _has_decided(work: Work) -> bool:

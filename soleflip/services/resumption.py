@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.money import HUNDRED
@@ -96,10 +96,16 @@ def halted(session: Session) -> Sequence[Run]:
 def resume(session: Session, *, go_on: bool, actor: str, now: datetime) -> Sequence[Run]:
     """Let writes go on; with `go_on` the halted runs are queued again. Returns the runs to wake.
 
+    Without it the prices that halted repricings had planned are dropped, for the next one plans by a newer market.
+
     Who lets a run go on has seen what it does to prices, so that it halts for that no second time.
     """
     stop.resume(session, actor=actor, now=now)
     if not go_on:
+        planned = select(Run.id).where(Run.state == "failed", Run.kind == "reprice")
+        left = (ListingChange.state == "waiting", ListingChange.kind == "price", ListingChange.run_id.in_(planned))
+        dropped = {"state": "cancelled", "error": "Dropped on resuming.", "finished_at": now}
+        session.execute(update(ListingChange).where(*left).values(dropped))
         return ()
     reopened = [runs.reopen(session, run.id) for run in halted(session)]
     for run in reopened:

@@ -35,8 +35,10 @@ def stop(session: Session, *, actor: str, reason: str, now: datetime) -> None:
 
 
 def resume(session: Session, *, actor: str, now: datetime) -> None:
-    """Let writes to StockX go on."""
-    _set(session, False, actor, "resumed", now)
+    """Let writes to StockX go on; where nothing is stopped, nothing changes."""
+    row = switch(session)
+    if row is not None and row.is_stopped:
+        _set(session, False, actor, "resumed", now)
 
 
 def _set(session: Session, is_stopped: bool, actor: str, reason: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from soleflip.config import PROJECT
 from soleflip.jobs import tasks
-from soleflip.models import Alert, Item, LatestQuote, Run, StockxListing, StopSwitch
+from soleflip.models import Alert, Item, LatestQuote, ListingChange, Run, StockxListing, StopSwitch
 from soleflip.services import changes, feeds, resumption, runs, settings, stop
 from soleflip.services.changes import Wish
 from soleflip.services.halts import ACTOR, HaltSettings
@@ -40,14 +40,14 @@ def switch(selling: Selling) -> StopSwitch | None:
         return stop.switch(session)
 
 
-def reprice_all(selling: Selling, run_id: object, factor: Decimal) -> object:
+def reprice_all(selling: Selling, run_id: object, factor: Decimal, *, kind: str = "change") -> Any:
     """Write a run that sets every ask of another run to a part of itself; their pairs cost next to nothing."""
     with selling.runtime.transaction() as session:
         session.execute(update(Item).values(cost=Decimal("0.10")))
         rows = session.execute(
             select(StockxListing.id, StockxListing.ask_price).where(StockxListing.run_id == run_id)
         ).all()
-        run = runs.start(session, "change", actor="test")
+        run = runs.start(session, kind, actor="test")
         wishes = [Wish(key, "price", (ask * factor).quantize(Decimal(1))) for key, ask in rows]
         asked = changes.ask(session, wishes, run_id=run.id, actor="test", now=selling.runtime.clock())
         assert asked.waiting == len(rows), asked.refused
@@ -211,3 +211,21 @@ def test_old_quotes_halt_when_the_market_is_no_longer_asked(selling: Selling) ->
     old_quotes(selling)
     assert "no quote of the 2 live asks is younger" in (tasks.look_for_halts() or "")
     assert tasks.look_for_halts() is None, "a house that stands still is halted once"
+
+
+def test_prices_of_a_stopped_repricing_hold_up_no_later_one(selling: Selling) -> None:
+    order = selling.order(5)
+    selling.perform(order)
+    run_id = reprice_all(selling, order, Decimal("0.99"), kind="reprice")
+    now = selling.runtime.clock()
+    with selling.runtime.transaction() as session:
+        session.execute(update(Run).where(Run.id == run_id).values(counts={"looked_at": 5}))
+        stop.stop(session, actor="the owner", reason="a look", now=now)
+        by_itself = runs.start(session, "reprice", actor="timetable").id
+    assert selling.perform(run_id).state == "failed"
+    assert selling.perform(by_itself).message == "Writes are stopped: nothing was planned."
+    with selling.runtime.transaction() as session:
+        assert resumption.resume(session, go_on=False, actor="the owner", now=now) == ()
+        assert resumption.outlook(session, rate=1).count == 0
+        assert set(session.scalars(select(ListingChange.state))) == {"cancelled"}
+    assert selling.perform(reprice_all(selling, order, Decimal("0.98"))).state == "done"
