@@ -38,6 +38,8 @@ KEPT = (
 )
 """Columns an accountant needs; buyers' places and our own address are not kept."""
 
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
+"""Years outside are slips of a hand or a program, and calendars end not far behind them."""
 _MISSING = {"", "n/a", "na", "null", "none", "-"}
 _AMOUNT = re.compile(r"^[+-]?\d+(?:[.,]\d{1,4})?$|^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?$")
 
@@ -147,6 +149,8 @@ def _moment(row: Mapping[str, str], name: str) -> datetime | None:
         raise InvalidInput(
             f"{name} is {text[:40]!r}, which is no time like 2022-07-13 09:54:57 +00.", field=name
         ) from None
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise InvalidInput(f"{name} is in the year {moment.year}.", field=name)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

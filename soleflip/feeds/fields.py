@@ -70,7 +70,8 @@ def read_money(text: str, notation: str = "auto") -> tuple[Decimal, str | None]:
     found = _MONEY.match(shown)
     if not found:
         raise InvalidInput(f"{shown!r} is no price: write it like 160.00 or 1.299,00")
-    if found["sign"] == "-" or shown.startswith("-"):
+    # Accountants write it behind: 5.00-. With nothing behind the separator (129,-) it stands for no cents.
+    if found["sign"] == "-" or shown.startswith("-") or re.search(r"\d\s*-$", shown):
         raise InvalidInput(f"{shown!r} is negative: a price is above zero")
     currency = _currency_beside(found["front"].strip(), found["back"].strip(), shown)
     amount = _decimal(found["number"].strip(), notation, shown)

@@ -19,6 +19,7 @@ from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, RunLine, StockxBatch, StockxListing
 from soleflip.services import halts, listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
+from soleflip.services.listing_sync import SOLD
 from soleflip.services.pricing_rules import Rulebook
 from soleflip.services.runs import Cancelled, Work
 from soleflip.services.settings import PricingSettings
@@ -251,7 +252,7 @@ def _settle_lost(work: Work, batch_id: UUID) -> None:
             change = session.get_one(ListingChange, change_id, with_for_update=True)
             if _has_happened(change, status, amount):
                 _apply(session, change, work, now)
-            elif status in GONE or status in ("MATCHED", "COMPLETED"):
+            elif status in (*GONE, *SOLD):
                 _end(session, change, "failed", now, f"StockX says the listing is {status.lower()}.")
             else:
                 change.state, change.batch_id = "waiting", None
@@ -265,8 +266,9 @@ def _has_happened(change: ListingChange, status: str, amount: Decimal | None) ->
     if change.kind == "deactivate":
         return status == "INACTIVE"
     if change.kind == "activate":
-        return status == "ACTIVE" and amount == change.new_price
-    return amount == change.new_price and status in ("ACTIVE", "INACTIVE")
+        return status in ("ACTIVE", *SOLD) and amount == change.new_price
+    # An amount that met a waiting bid sold at once.
+    return amount == change.new_price and status in ("ACTIVE", "INACTIVE", *SOLD)
 
 
 def _apply(session: Session, change: ListingChange, work: Work, now: datetime) -> None:

@@ -168,7 +168,7 @@ def book_penalty(
 
 def reverse(session: Session, entry_id: int, *, actor: str, books: Books, now: datetime) -> LedgerEntry:
     """Reverse a penalty or a write-off that was booked by hand; raises Conflict when it is reversed already."""
-    entry = session.get(LedgerEntry, entry_id)
+    entry = session.get(LedgerEntry, entry_id, with_for_update=True)
     if entry is None:
         raise NotFound("There is no such entry.")
     if domain.follows_order(entry) or entry.reverses_id is not None:

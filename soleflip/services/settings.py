@@ -240,7 +240,9 @@ def merged(base: Shape, values: Mapping[str, Any]) -> Shape:
         except (InvalidOperation, ValueError) as error:
             what = "day like 2026-03-01" if kind is date else "number"
             raise InvalidInput(f"{given[:40]!r} is not a {what}.", field=field.name) from error
-        if kind in (int, Decimal) and (value < 0 or (kind is Decimal and not value.is_finite())):
+        if kind is Decimal and not value.is_finite():
+            raise InvalidInput(f"{given[:40]!r} is not a number.", field=field.name)
+        if kind in (int, Decimal) and value < 0:
             raise InvalidInput("This can't be negative.", field=field.name)
         changes[field.name] = value
     changed: Shape = replace(typed, **changes)

@@ -149,6 +149,21 @@ def test_a_lost_answer_of_a_change_is_looked_up_not_repeated_blindly(selling: Se
     assert states == ({"active": 5} if route == "UpdateListings" else {"delisted": 5})
 
 
+def test_a_lost_change_that_sold_into_a_bid_is_recorded_as_done(selling: Selling) -> None:
+    (listing_id,) = listed(selling, 1)
+    with selling.runtime.transaction() as session:
+        listing = session.get_one(StockxListing, listing_id)
+        variant_id, stockx_id, ask = listing.variant_id, listing.stockx_listing_id, listing.ask_price
+    selling.sandbox.control(f"books/{variant_id}", asks=[], bids=[int(ask) - 1])
+    selling.sandbox.control("faults", route="UpdateListings", kind="timeout_after", count=1, seconds=0.2)
+    run = change(selling, [Wish(listing_id, "price", ask - 1)])
+    seen = {selling.id_of(each): each["status"] for each in selling.sandbox.look("state")["listings"]}
+    assert (seen[str(stockx_id)], run.message) == ("MATCHED", "1 changed.")
+    with selling.runtime.transaction() as session:
+        query = select(PricingHistory.new_price).where(PricingHistory.run_id == run.id)
+        assert session.scalars(query).all() == [ask - 1]
+
+
 def test_one_bad_row_does_not_stop_the_others(selling: Selling) -> None:
     ids = listed(selling, 6)
     with selling.runtime.transaction() as session:

@@ -124,6 +124,7 @@ def test_a_truncated_gzip_keeps_the_rows_before_the_break_and_marks_nothing_gone
 
 BAD_ROWS = {
     "negative price": ({"search_price": "-5.00"}, "price", "negative"),
+    "negative price as accountants write it": ({"search_price": "5.00-"}, "price", "negative"),
     "price of zero": ({"search_price": "0.00"}, "price", "zero"),
     "no price": ({"search_price": ""}, "price", "empty"),
     "price that is none": ({"search_price": "call us"}, "price", "no price"),

@@ -196,6 +196,13 @@ def test_an_amount_that_could_be_misread_is_refused(take: Any, written: str) -> 
     assert len(take(line(paid=written)).refused) == 1
 
 
+@pytest.mark.parametrize("day", ["9999-12-31 23:59:59 +00", "0001-01-01 00:00:00 +01", "1999-12-31 12:00:00 +00"])
+def test_a_day_at_the_end_of_the_calendar_refuses_its_row_alone(take: Any, day: str) -> None:
+    result = take(line("1", sold=day), line("2"))
+    assert [number for number, _ in result.refused] == [2]
+    assert result.imported == 1
+
+
 def test_years_end_in_the_operators_time_zone(take: Any, session: Session, books: Books) -> None:
     result = take(line("1", sold="2024-12-31 23:30:00 +00"), line("2", sold="2024-12-31 22:59:59 +00"))
     assert {year: found.sales for year, found in result.by_year.items()} == {2025: 1, 2024: 1}

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.services import fees
+from soleflip.services import fees, settings
+from soleflip.services.settings import Thresholds
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -38,3 +39,10 @@ def test_the_app_tells_its_sessions_the_books_currency(app: Any, monkeypatch: py
     monkeypatch.setitem(app.config, "BOOKS_CURRENCY", "USD")
     with app.app_context(), app.extensions["soleflip"].transaction() as session:
         assert fees.currency(session, NOW) == "USD"
+
+
+@pytest.mark.parametrize("typed", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_none_is_refused_at_its_field(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a number") as refused:
+        settings.merged(Thresholds(), {"min_profit": typed})
+    assert refused.value.field == "min_profit"
