@@ -33,6 +33,7 @@ from soleflip.config import Settings
 settings = Settings.from_env()
 with local.servers(settings):
     with psycopg.connect(settings.database_url.replace("+psycopg", "")) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(1)")  # two that make one table at once collide
         connection.execute("CREATE TABLE IF NOT EXISTS visit (at timestamptz DEFAULT now())")
         connection.execute("INSERT INTO visit DEFAULT VALUES")
         visits = connection.execute("SELECT count(*) FROM visit").fetchone()[0]
