@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from soleflip.services import stop as switch
 
 operator = AppGroup("operator", help="Accounts.")
 sandbox_group = AppGroup("sandbox", help="The sandbox StockX.")
+JSON_OUT = click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
 DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
 
 
@@ -111,7 +113,7 @@ def _world() -> Path:
 
 @click.command("import-feed")
 @click.argument("file", type=EXISTING)
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@JSON_OUT
 @with_appcontext
 @plainly
 def import_feed(file: Path, out: Path | None) -> None:
@@ -124,39 +126,40 @@ def import_feed(file: Path, out: Path | None) -> None:
         click.echo(f"  line {refusal.line}: {refusal.reason}")
 
 
+def _import_past(take: Callable[..., Any], file: Path, dry_run: bool, out: Path | None) -> None:
+    """Let a service take a file of the past into the books, and tell its result."""
+    parts = runtime()
+    with database(), file.open("rb") as stream, parts.transaction() as session:
+        result = take(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
+    _write_json(out, result.as_json())
+    click.echo(result.sentence)
+
+
 @click.command("import-report")
 @click.argument("file", type=EXISTING)
 @click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@JSON_OUT
 @with_appcontext
 @plainly
 def import_report(file: Path, dry_run: bool, out: Path | None) -> None:
     """Import StockX's seller report of past sales; needs the database only."""
-    parts = runtime()
-    with database(), file.open("rb") as stream, parts.transaction() as session:
-        result = reports.import_report(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
-    _write_json(out, result.as_json())
-    click.echo(result.sentence)
+    _import_past(reports.import_report, file, dry_run, out)
 
 
 @click.command("import-costs")
 @click.argument("file", type=EXISTING)
 @click.option("--dry-run", is_flag=True, help="Only show what would be matched.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@JSON_OUT
 @with_appcontext
 @plainly
 def import_costs(file: Path, dry_run: bool, out: Path | None) -> None:
     """Import what past pairs cost, matched to sales first in, first out; needs the database only."""
-    parts = runtime()
-    with database(), file.open("rb") as stream, parts.transaction() as session:
-        result = costs.import_costs(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
-    _write_json(out, result.as_json())
-    click.echo(result.sentence)
+    _import_past(costs.import_costs, file, dry_run, out)
 
 
 @click.command("import-sales")
 @click.argument("file", type=EXISTING)
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@JSON_OUT
 @with_appcontext
 @plainly
 def import_sales(file: Path, out: Path | None) -> None:

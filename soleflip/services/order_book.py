@@ -141,7 +141,8 @@ def sales(
     session: Session, wanted: OrderFilter, now: datetime, *, limit: int = PAGE
 ) -> tuple[Sequence[StockxOrder], str | None]:
     """Return a page of the table alone and the cursor of the page behind it; raises InvalidInput."""
-    wait, _ = wait_and_sync(session)
+    # How long a payout usually takes is summed over many orders: only the overdue ones ask for it.
+    wait = wait_and_sync(session)[0] if wanted.stage == "overdue" else timedelta(0)
     query = _behind(_filtered(select(StockxOrder), wanted, now - wait), wanted).order_by(*_ends(wanted))
     rows = session.scalars(query.limit(limit + 1)).all()
     return rows[:limit], _cursor(rows[limit - 1], wanted) if len(rows) > limit else None

@@ -64,6 +64,11 @@ def is_on(session: Session, user_id: UUID) -> bool:
     return session.scalar(query) is not None
 
 
+def holders(session: Session) -> frozenset[UUID]:
+    """Return the accounts whose sign-in asks for a code."""
+    return frozenset(session.scalars(select(SecondFactor.user_id).where(SecondFactor.confirmed_at.is_not(None))))
+
+
 def takes(session: Session, user_id: UUID, code: str, keys: Sequence[str], now: datetime) -> bool:
     """Tell whether a code counts, and use it up: each counts once, be it of the app or for recovery."""
     factor = session.get(SecondFactor, user_id, with_for_update=True)

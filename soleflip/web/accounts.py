@@ -78,7 +78,8 @@ def remove_factor(user_id: UUID) -> Response:
 def _show(
     *, status: int = 200, error: InvalidInput | None = None, made: str | None = None, password: str | None = None
 ) -> Response:
-    people = [(user, second_factor.is_on(g.session, user.id)) for user in accounts.everybody(g.session)]
+    holders = second_factor.holders(g.session)
+    people = [(user, user.id in holders) for user in accounts.everybody(g.session)]
     response = page(
         "accounts/page.html",
         "accounts/_accounts.html",
