@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
@@ -116,7 +116,7 @@ RUN_NAMES = {
 def install(app: Flask) -> None:
     """Register every format as a Jinja filter of its function's name."""
     amounts = (money, signed, compact, percent, number, counted, plural, symbol)
-    times = (day, when, iso, ago, real_ago, until, duration)
+    times = (day, when, iso, ago, real_ago, until, duration, interval)
     for format_ in (*amounts, *times, state_word, state_colour, run_name):
         app.jinja_env.filters[format_.__name__] = format_
 
@@ -223,6 +223,20 @@ def duration(value: timedelta | float | None) -> str:
         return ABSENT
     span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
     return format_timedelta(span, locale=_locale(), threshold=1.2)
+
+
+def interval(value: timedelta) -> str:
+    """Format an interval exactly, in the largest unit that it is whole in: 90 seconds, 2 minutes, 1 day."""
+    unit = next(name for name, size in _UNITS if value % size == timedelta(0))
+    return format_timedelta(value, granularity=unit, threshold=float("inf"), locale=_locale())
+
+
+_UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], timedelta], ...] = (
+    ("day", timedelta(days=1)),
+    ("hour", timedelta(hours=1)),
+    ("minute", timedelta(minutes=1)),
+    ("second", timedelta(seconds=1)),
+)
 
 
 def state_word(state: str | None) -> str:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from soleflip.config import PROJECT
 from soleflip.models import StockxConnection, StopSwitch
 from soleflip.services import settings, stop
+from soleflip.web import filters
 from soleflip.web.settings_texts import TEXTS
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -152,3 +153,12 @@ def test_icons_that_templates_ask_for_are_in_the_sprite():
 def test_every_setting_has_its_words():
     for group, kind in settings.GROUPS.items():
         assert set(TEXTS[group]) == {field.name for field in fields(kind)}, group
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(90, "90 seconds"), (60, "1 minute"), (5400, "90 minutes"), (86_400, "1 day"), (129_600, "36 hours")],
+)
+def test_an_interval_is_told_exactly(app, seconds, shown):
+    with app.test_request_context():
+        assert filters.interval(timedelta(seconds=seconds)) == shown
