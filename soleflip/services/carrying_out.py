@@ -82,8 +82,7 @@ def carry_out(session: Session, ids: Sequence[UUID] | None, *, books: Books, now
     3. What has moved since ends; what finds no room waits and says what for; the rest is done.
     """
     carried = Carried()
-    switch = stop.switch(session)
-    if switch is not None and switch.is_stopped:
+    if stop.is_stopped(session):
         return carried
     automation_rules.alone(session)
     best_first = (Decision.decided_at, Decision.created_at.desc(), Decision.id)

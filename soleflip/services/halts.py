@@ -39,7 +39,7 @@ LATE = 3
 def before_batch(work: Work) -> None:
     """Halt everything, and raise Stopped, when the next batch of a run would do harm; asked before each is claimed."""
     with work.transaction() as session:
-        if _is_stopped(session):
+        if stop.is_stopped(session):
             return
         limits = settings.load(session, HaltSettings)
         why = _of_errors(session, limits)
@@ -55,7 +55,7 @@ def before_batch(work: Work) -> None:
 
 def look(session: Session, *, now: datetime, limited: int, books: Books) -> str | None:
     """Halt everything when something in the books asks for it; returns why, or None. `limited` counts today's 429s."""
-    if _is_stopped(session):
+    if stop.is_stopped(session):
         return None
     limits = settings.load(session, HaltSettings)
     why = (
@@ -72,7 +72,7 @@ def look(session: Session, *, now: datetime, limited: int, books: Books) -> str 
 def before_offers(session: Session, fall: Fall, limits: HaltSettings, now: datetime) -> None:
     """Halt everything when a feed's offers fall all at once, in the transaction that takes them in."""
     why = halts.of_fall("offers of a feed", fall, limits)
-    if why is not None and not _is_stopped(session):
+    if why is not None and not stop.is_stopped(session):
         halt(session, why, now)
 
 
@@ -87,11 +87,6 @@ def since(session: Session) -> datetime | None:
     """Return when writes were last resumed: what was before it was known to the operator then."""
     row = stop.switch(session)
     return row.at if row is not None and not row.is_stopped else None
-
-
-def _is_stopped(session: Session) -> bool:
-    row = stop.switch(session)
-    return row is not None and row.is_stopped
 
 
 def _sends_amounts(session: Session, run_id: UUID) -> bool:

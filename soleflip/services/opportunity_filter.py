@@ -18,6 +18,7 @@ from sqlalchemy import literal as bound
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Opportunity, Shop
 from soleflip.models.market import NOTHING, SHOWN, SORTED_BY, SORTED_BY_OPTIONAL
+from soleflip.services.search import like
 from soleflip.services.settings import Thresholds
 
 STATES = ("open", "dismissed", "acted", "gone", "any")
@@ -229,12 +230,8 @@ def _by_words(wanted: OpportunityFilter) -> list[ColumnElement[bool]]:
         size = wanted.size.upper().removeprefix("EU").strip()
         conditions.append(or_(func.upper(Opportunity.size) == size, Opportunity.size_eu == size))
     for word in wanted.q.lower().split()[:6]:
-        conditions.append(Opportunity.words.like(f"%{_escaped(word)}%"))
+        conditions.append(Opportunity.words.like(like(word)))
     return conditions
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _read_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.pipeline import MOST_TRIES, STAGES, Facts, Standing, standing
 from soleflip.services import cursors
+from soleflip.services.search import like
 
 PAGE = 50
 
@@ -130,7 +131,7 @@ def pipeline(
         "most_tries": MOST_TRIES,
         "stage": stage,
         "by_rules": by_rules,
-        "words": f"%{_escaped(words)}%" if words else None,
+        "words": like(words) if words else None,
         "since": since,
         "key": key,
         "limit": limit + 1,
@@ -151,7 +152,3 @@ def _place(row: Any) -> Place:
     facts = Facts(**{name: values[name] for name in Facts.__slots__})
     names = [name for name in Place.__slots__ if name != "standing"]
     return Place(**{name: values[name] for name in names}, standing=standing(facts))
-
-
-def _escaped(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -80,8 +80,7 @@ def _must_wait(work: Work) -> bool:
     if work.actor != "timetable" or work.params.get("approve"):
         return False
     with work.transaction() as session:
-        switch = stop.switch(session)
-        return switch is not None and switch.is_stopped
+        return stop.is_stopped(session)
 
 
 def _has_decided(work: Work) -> bool:

@@ -72,7 +72,7 @@ def _items(session: Session, fits: Any) -> Sequence[Item]:
 
 def _every(words: list[str], *columns: Any) -> Any:
     """Every word stands in one of the columns."""
-    return and_(*(or_(*(column.ilike(_like(word), escape="\\") for column in columns)) for word in words))
+    return and_(*(or_(*(column.ilike(like(word), escape="\\") for column in columns)) for word in words))
 
 
 def _by_gtin(text: str) -> Select[Any]:
@@ -82,6 +82,7 @@ def _by_gtin(text: str) -> Select[Any]:
     return select(Variant.product_id).join(Gtin, Gtin.variant_id == Variant.id).where(Gtin.gtin == wanted)
 
 
-def _like(word: str) -> str:
+def like(word: str) -> str:
+    """Return the pattern of LIKE for text that has these characters in it, whatever they are."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

@@ -20,6 +20,12 @@ def switch(session: Session) -> StopSwitch | None:
     return session.get(StopSwitch, 1)
 
 
+def is_stopped(session: Session) -> bool:
+    """Tell whether writes are halted, as this transaction knows it."""
+    row = switch(session)
+    return row is not None and row.is_stopped
+
+
 def ensure_running(session: Session) -> None:
     """Raise Stopped when writes are halted; asked right before every write leaves."""
     row = session.get(StopSwitch, 1, populate_existing=True)
@@ -36,8 +42,7 @@ def stop(session: Session, *, actor: str, reason: str, now: datetime) -> None:
 
 def resume(session: Session, *, actor: str, now: datetime) -> None:
     """Let writes to StockX go on; where nothing is stopped, nothing changes."""
-    row = switch(session)
-    if row is not None and row.is_stopped:
+    if is_stopped(session):
         _set(session, False, actor, "resumed", now)
 
 

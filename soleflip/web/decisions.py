@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain.errors import InvalidInput
 from soleflip.services import automation_rules, carrying_out, decisions
 from soleflip.services.carrying_out import Carried
+from soleflip.web.forms import selected
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, wake_after_commit
 
@@ -43,7 +44,7 @@ def index() -> Response:
 def decide() -> Response:
     """Approve or reject decisions, the ticked ones or all; what is approved is carried out as far as limits allow."""
     act = request.form.get("act", "")
-    ids = None if act.endswith("_all") else _ids()
+    ids = None if act.endswith("_all") else selected("decision")
     if act.startswith("approve"):
         approved = decisions.approve(g.session, ids, actor=actor(), now=now())
         carried = carrying_out.carry_out(g.session, approved, books=runtime().books, now=now())
@@ -68,14 +69,6 @@ def _say(carried: Carried, approved: Sequence[UUID]) -> None:
     ]
     said = ", ".join(f"{count} {words}" for count, words in parts if count)
     flash(said + ".", "success" if carried.done == len(approved) else "warning")
-
-
-def _ids() -> list[UUID]:
-    found = [_uuid(text) for text in request.form.getlist("ids")]
-    ids = [each for each in found if each is not None]
-    if not ids or len(ids) != len(found):
-        raise InvalidInput("Select at least one decision.")
-    return ids
 
 
 def _uuid(text: str) -> UUID | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from uuid import UUID
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length
@@ -35,6 +37,27 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
     again = PasswordField(
         "New password again", [InputRequired("Type it again."), EqualTo("password", "This differs from the first one.")]
     )
+
+
+def ids_in(name: str) -> list[UUID]:
+    """Return the ids of a form field; a line of several units sends theirs with commas between."""
+    return read_ids(part for value in request.form.getlist(name) for part in value.split(","))
+
+
+def read_ids(texts: Iterable[str]) -> list[UUID]:
+    """Read ids, each once, passing over what is empty; raises InvalidInput for what is no id."""
+    try:
+        return list(dict.fromkeys(UUID(text) for text in texts if text))
+    except ValueError as error:
+        raise InvalidInput("The selection can't be read. Reload the page and select again.", field="ids") from error
+
+
+def selected(noun: str) -> list[UUID]:
+    """Return the ids of the rows that were ticked; raises InvalidInput when none was."""
+    ids = ids_in("ids")
+    if not ids:
+        raise InvalidInput(f"Select at least one {noun}.", field="ids")
+    return ids
 
 
 def add_error(form: Any, error: InvalidInput) -> None:

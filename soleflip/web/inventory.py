@@ -12,6 +12,7 @@ from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.services import ledger, runs, stock, stock_import, stock_overview, wishes
 from soleflip.services.stock import Buying
 from soleflip.services.stock_overview import StockFilter
+from soleflip.web.forms import selected
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, start_run
 
@@ -72,7 +73,7 @@ def write_off(item_id: UUID) -> Response:
 @bp.post("/bulk")
 def change() -> Response:
     """Mark selected pairs as arrived, or forget those that will not be bought."""
-    ids = _ids()
+    ids = selected("pair")
     if request.form.get("act") == "arrive":
         count = stock.arrive(g.session, ids)
         flash(f"{count} marked as arrived." if count else "None of these was awaited.", "success" if count else "info")
@@ -200,13 +201,6 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise InvalidInput("Choose the size first.", field="variant_id") from error
-
-
-def _ids() -> list[UUID]:
-    ids = [_uuid(text) for text in request.form.getlist("ids")]
-    if not ids:
-        raise InvalidInput("Select at least one pair.")
-    return ids
 
 
 def _back() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -28,6 +27,7 @@ from soleflip.services.asks import Preview
 from soleflip.services.listing_filter import ListingFilter
 from soleflip.services.opportunity_filter import OpportunityFilter
 from soleflip.web import price_chart
+from soleflip.web.forms import ids_in, read_ids
 from soleflip.web.htmx import go, page
 from soleflip.web.pricing_forms import StrategyForm, own_fields, typed_settings
 from soleflip.web.unit import actor, now, runtime, start_run, wake_after_commit
@@ -64,7 +64,7 @@ def order() -> Response:
     """List what was confirmed: answers at once, a worker does it."""
     sources = _sources()
     shown = _preview(sources, _typed())
-    kept = _ticked(shown, set(_ids("take")))
+    kept = _ticked(shown, set(ids_in("take")))
     try:
         run = placing.order(g.session, kept, actor=actor(), now=now(), created_from=_created_from(kept))
     except Conflict as error:
@@ -107,7 +107,7 @@ def undo(run_id: UUID) -> Response:
 @bp.post("/bulk")
 def change() -> Response:
     """Change price, state or strategy of the selected listings."""
-    ids, act = _ids("ids"), request.form.get("act", "")
+    ids, act = ids_in("ids"), request.form.get("act", "")
     if act == "price" and request.form.get("mode") == "strategy":
         return _start("reprice", listing_ids=[str(each) for each in ids])
     if act == "price":
@@ -239,7 +239,7 @@ def _under_way(ordered: wishes.Ordered) -> Response:
 def _show_preview(shown: Preview, sources: dict[str, list[UUID]], *, status: int = 200) -> Response:
     full, fragment = "listings/preview.html", "listings/_preview.html"
     # A row that was offered and is not ticked stays out; one that can only now be listed comes in.
-    left_out = set(_ids("offered")) - set(_ids("take"))
+    left_out = set(ids_in("offered")) - set(ids_in("take"))
     chosen = _ticked(shown, {row.source for row in shown.listable} - left_out)
     typed = {row.source for row in shown.rows if row.reason == asks.TYPED}
     more = {"typed": typed, "left_out": left_out, "strategies": _strategies(), "sources": sources}
@@ -268,8 +268,8 @@ def _preview(sources: dict[str, list[UUID]], typed: dict[UUID, Decimal]) -> Prev
 def _sources() -> dict[str, list[UUID]]:
     """Return what is to be listed: ticked rows (`ids`, of items or opportunities), or all that match a filter."""
     of = "item_ids" if request.form.get("of") == "items" else "opportunity_ids"
-    sources = {name: _ids(name) for name in ("opportunity_ids", "item_ids")}
-    sources[of] += _ids("ids")
+    sources = {name: ids_in(name) for name in ("opportunity_ids", "item_ids")}
+    sources[of] += ids_in("ids")
     if request.form.get("all") == "1":
         query = dict(parse_qsl(request.form.get("query", "").removeprefix("?")))
         wanted = OpportunityFilter.from_args(query).first_page()
@@ -286,7 +286,7 @@ def _typed(*, only_changed: bool = False) -> dict[UUID, Decimal]:
             continue
         if only_changed and request.form.get(f"shown-{source}") == text:
             continue
-        typed.update(dict.fromkeys(_uuids([source]), _number(text, "ask")))
+        typed.update(dict.fromkeys(read_ids([source]), _number(text, "ask")))
     return typed
 
 
@@ -298,7 +298,7 @@ def _quantities() -> dict[UUID, int]:
             number = _number(text, "quantity")
             if number != number.to_integral_value():
                 raise InvalidInput("A quantity is a whole number.", field="quantity")
-            found.update(dict.fromkeys(_uuids([name.removeprefix("quantity-")]), int(number)))
+            found.update(dict.fromkeys(read_ids([name.removeprefix("quantity-")]), int(number)))
     return found
 
 
@@ -307,18 +307,6 @@ def _created_from(kept: Preview) -> str:
     if len(rows) > 1:
         return "bulk"
     return "quickflip" if rows and rows[0].opportunity_id else "manual"
-
-
-def _ids(name: str) -> list[UUID]:
-    """Return the ids of a form field; a line of several units sends theirs with commas between."""
-    return _uuids(part for value in request.form.getlist(name) for part in value.split(","))
-
-
-def _uuids(texts: Iterable[str]) -> list[UUID]:
-    try:
-        return list(dict.fromkeys(UUID(text) for text in texts if text))
-    except ValueError as error:
-        raise InvalidInput("The selection can't be read. Reload the page and select again.") from error
 
 
 def _number(text: str, field: str) -> Decimal:

@@ -17,6 +17,7 @@ from soleflip.services import doubts, opportunities, searches
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
 from soleflip.web import price_chart
+from soleflip.web.forms import selected
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, start_run
 
@@ -81,7 +82,7 @@ def bought(opportunity_id: UUID) -> Response:
 @bp.post("/dismiss")
 def dismiss() -> Response:
     """Put the selected opportunities away until the shop's price moves."""
-    count = opportunities.dismiss(g.session, _ids(), actor=actor(), now=now())
+    count = opportunities.dismiss(g.session, selected("row"), actor=actor(), now=now())
     flash(f"{count} dismissed until the shop's price moves.", "info")
     return go(_back())
 
@@ -89,7 +90,7 @@ def dismiss() -> Response:
 @bp.post("/watch")
 def watch() -> Response:
     """Keep an eye on the selected opportunities."""
-    count = opportunities.watch(g.session, _ids(), on=True, now=now())
+    count = opportunities.watch(g.session, selected("row"), on=True, now=now())
     flash(f"{count} watched from now on.", "success")
     return go(_back())
 
@@ -97,7 +98,7 @@ def watch() -> Response:
 @bp.post("/unwatch")
 def unwatch() -> Response:
     """Stop watching the selected opportunities."""
-    count = opportunities.watch(g.session, _ids(), on=False, now=now())
+    count = opportunities.watch(g.session, selected("row"), on=False, now=now())
     flash(f"{count} no longer watched.", "info")
     return go(_back())
 
@@ -105,7 +106,7 @@ def unwatch() -> Response:
 @bp.post("/reopen")
 def reopen() -> Response:
     """Take the selected opportunities back into the open ones."""
-    count = opportunities.reopen(g.session, _ids(), actor=actor(), now=now())
+    count = opportunities.reopen(g.session, selected("row"), actor=actor(), now=now())
     flash(f"{count} open again.", "info")
     return go(_back())
 
@@ -187,13 +188,6 @@ def _show(opportunity_id: UUID, *, status: int = 200, error: InvalidInput | None
         "error": error,
     }
     return page("opportunities/show.html", "opportunities/_detail.html", status=status, **view)
-
-
-def _ids() -> list[UUID]:
-    ids = [_uuid(text) for text in request.form.getlist("ids")]
-    if not ids:
-        raise InvalidInput("Select at least one row.", field="ids")
-    return ids
 
 
 def _uuid(text: str) -> UUID:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
@@ -12,6 +10,7 @@ from soleflip.services import proposals, settings, strategy_performance
 from soleflip.services.pricing_rules import refresh, save_default_guards
 from soleflip.services.settings import PricingSettings
 from soleflip.web import pricing_replay, pricing_rules
+from soleflip.web.forms import selected
 from soleflip.web.htmx import go
 from soleflip.web.pricing_board import show
 from soleflip.web.settings_texts import REPRICING
@@ -44,7 +43,7 @@ def run() -> Response:
 def decide() -> Response:
     """Approve or drop proposals: the ticked ones, or all of them."""
     act = request.form.get("act", "")
-    ids = None if act.endswith("_all") else _ids()
+    ids = None if act.endswith("_all") else selected("proposal")
     if act.startswith("approve"):
         run = proposals.approve(g.session, ids, actor=actor())
         wake_after_commit(run)
@@ -112,13 +111,3 @@ def _check_defaults() -> None:
         raise InvalidInput("Choose what repricing on the timetable does.", field="repricing")
     if request.form.get("expires_after_days") not in {str(days) for days in range(1, 366)}:
         raise InvalidInput("Whole days, from 1 to 365.", field="expires_after_days")
-
-
-def _ids() -> list[UUID]:
-    try:
-        ids = [UUID(text) for text in request.form.getlist("ids")]
-    except ValueError as error:
-        raise InvalidInput("The selection can't be read. Reload the page and select again.") from error
-    if not ids:
-        raise InvalidInput("Select at least one proposal.")
-    return ids

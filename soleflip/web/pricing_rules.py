@@ -13,6 +13,7 @@ from soleflip.domain.pricing import Acting, GuardSettings
 from soleflip.models import PricingRule
 from soleflip.services import listings, pricing_rules
 from soleflip.web import pricing_board
+from soleflip.web.forms import selected
 from soleflip.web.htmx import go, page
 from soleflip.web.listings import show_listing
 from soleflip.web.pricing_forms import StrategyForm, own_fields, typed_settings
@@ -86,7 +87,7 @@ def default() -> Response:
 def tags() -> Response:
     """Put a tag on the selected listings, or take it off."""
     off = request.form.get("tagging") == "remove"
-    count = pricing_rules.tag(g.session, _ids(), request.form.get("tag", ""), remove=off, actor=actor())
+    count = pricing_rules.tag(g.session, selected("listing"), request.form.get("tag", ""), remove=off, actor=actor())
     flash(f"{count} {'listing' if count == 1 else 'listings'} changed.", "success")
     return go(_back())
 
@@ -160,17 +161,6 @@ def _acting(rule: PricingRule, strategy: str | None = None) -> Acting:
 def _saved(rule_id: UUID) -> Response:
     flash("Saved. It acts at the next repricing; its floors act at once.", "success")
     return go(url_for("pricing.rules.show", rule_id=rule_id, strategy=request.form.get("strategy") or None))
-
-
-def _ids() -> list[UUID]:
-    texts = (part for value in request.form.getlist("ids") for part in value.split(",") if part)
-    try:
-        ids = [UUID(text) for text in texts]
-    except ValueError as error:
-        raise InvalidInput("The selection can't be read. Reload the page and select again.") from error
-    if not ids:
-        raise InvalidInput("Select at least one listing.")
-    return ids
 
 
 def _back() -> str:
