@@ -34,7 +34,7 @@ def test_a_rule_is_written_previewed_and_its_decision_listed(visit: Callable[...
     page.get_by_label("Action", exact=True).select_option("list")
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_role("heading", name=re.compile(r"Now it would do [1-9]"))).to_be_visible()
-    assert page.get_by_label("Least profit").input_value() == "5"
+    expect(page.get_by_label("Least profit")).to_have_value("5")
     page.get_by_role("button", name="Keep the rule").click()
     expect(page.get_by_text("waits for your approval")).to_be_visible()
 

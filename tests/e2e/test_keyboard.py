@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +21,7 @@ def test_slash_goes_to_the_search_and_finds(at_work):
     at_work.page.keyboard.type("b75806")
     at_work.page.keyboard.press("Enter")
     at_work.page.wait_for_url("**/search?q=b75806")
-    assert at_work.page.get_by_text("adidas Samba OG").first.is_visible()
+    expect(at_work.page.get_by_text("adidas Samba OG").first).to_be_visible()
 
 
 def test_rows_are_walked_and_opened(at_work):
@@ -29,7 +30,7 @@ def test_rows_are_walked_and_opened(at_work):
     at_work.page.keyboard.press("j")
     at_work.page.keyboard.press("k")
     row = at_work.page.locator("tr.row-current")
-    assert row.count() == 1
+    expect(row).to_have_count(1)
     target = row.locator("a").first.get_attribute("href")
     at_work.page.keyboard.press("Enter")
     at_work.page.wait_for_url(f"**{target}")
@@ -39,7 +40,7 @@ def test_the_palette_leads_to_rooms_and_things(at_work):
     page = at_work.page
     page.keyboard.press("Control+k")
     page.keyboard.type("sett")
-    assert page.locator("#palette-rooms li:visible").count() == 1
+    expect(page.locator("#palette-rooms li:visible")).to_have_count(1)
     serious = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
     assert serious == []
     page.keyboard.press("Enter")
@@ -48,29 +49,28 @@ def test_the_palette_leads_to_rooms_and_things(at_work):
     page.keyboard.type("pair 3")
     page.locator("#palette-found a").first.wait_for()
     page.keyboard.press("Escape")
-    assert not page.locator("#palette").is_visible()
+    expect(page.locator("#palette")).to_be_hidden()
     assert at_work.complaints == []
 
 
 def test_the_keys_are_listed(at_work):
     at_work.page.keyboard.press("?")
-    assert at_work.page.get_by_role("heading", name="Keys").is_visible()
+    expect(at_work.page.get_by_role("heading", name="Keys")).to_be_visible()
     at_work.page.keyboard.press("Escape")
     at_work.page.keyboard.press("/")
     at_work.page.keyboard.type("?j")
-    assert at_work.page.locator("#search").input_value() == "?j"
+    expect(at_work.page.locator("#search")).to_have_value("?j")
 
 
 def test_selecting_counts_and_ranges(house, at_work):
     page = at_work.page
     at_work.go("/opportunities")
     boxes = page.locator('main input[name="ids"]')
-    if not boxes.count():
-        pytest.fail("the opportunities page has no rows to select")
+    expect(boxes).not_to_have_count(0)
     boxes.nth(0).check()
     boxes.nth(2).click(modifiers=["Shift"])
-    assert "3 opportunities selected" in page.locator("[data-bulk-count]").inner_text()
+    expect(page.locator("[data-bulk-count]")).to_contain_text("3 opportunities selected")
     page.locator("[data-select-all]").check()
-    assert f"{boxes.count()} opportunities selected" in page.locator("[data-bulk-count]").inner_text()
+    expect(page.locator("[data-bulk-count]")).to_contain_text(f"{boxes.count()} opportunities selected")
     page.locator("[data-select-all]").uncheck()
-    assert page.locator(".bulk-actions button").first.is_disabled()
+    expect(page.locator(".bulk-actions button").first).to_be_disabled()

@@ -18,7 +18,7 @@ def test_what_needs_the_operator_leads_to_as_many_rows(house, visit):
     rows = {
         "/orders?stage=ship": "#ship-queue tbody tr",
         "/opportunities": 'main input[name="ids"]',
-        "/runs?state=failed": "#runs-table tbody tr",
+        "/runs?state=unseen": "#runs-table tbody tr",
     }
     assert rows.keys() <= found.keys()
     for address, selector in rows.items():

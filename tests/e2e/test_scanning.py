@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import PHONE
 
@@ -46,7 +47,7 @@ def test_a_refused_camera_is_said_and_typing_goes_on(house, visit):
     visitor.page.add_init_script(CAMERA + "window.cameraIsRefused = true;")
     visitor.sign_in()
     visitor.page.get_by_role("button", name="Read a barcode").click()
-    assert visitor.page.get_by_text("The camera can't be used.").is_visible()
+    expect(visitor.page.get_by_text("The camera can't be used.")).to_be_visible()
     visitor.page.get_by_role("button", name="Close").click()
     visitor.page.get_by_label("Search products").fill("samba")
     visitor.page.keyboard.press("Enter")
@@ -66,4 +67,4 @@ def test_a_camera_that_was_opened_is_shut_with_the_dialog(house, visit):
 def test_without_a_reader_there_is_no_button(house, visit):
     visitor = visit(house.address)
     visitor.sign_in()
-    assert visitor.page.get_by_role("button", name="Read a barcode").count() == 0
+    expect(visitor.page.get_by_role("button", name="Read a barcode")).to_have_count(0)
