@@ -63,7 +63,7 @@ class Console:
         return self.process.wait(seconds)
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=20, allow_redirects=False)
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=120, allow_redirects=False)
 
     def until_ready(self) -> None:
         """Wait until it says that everything it needs is there."""

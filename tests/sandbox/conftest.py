@@ -45,7 +45,7 @@ class Caller:
 
     def token(self, **form: str) -> requests.Response:
         client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        return requests.post(f"{self.sandbox.auth_url}/oauth/token", data=client | form, timeout=10)
+        return requests.post(f"{self.sandbox.auth_url}/oauth/token", data=client | form, timeout=60)
 
     def call(self, method: str, path: str, *, expect: int | None = None, **more: Any) -> Any:
         """One documented call; `expect` is the status, success when it is not given; returns the JSON answer."""

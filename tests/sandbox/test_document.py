@@ -57,7 +57,7 @@ def test_unknown_currencies_are_refused(common: Caller) -> None:
     [("PUT", "/selling/listings", 405), ("QUERY", "/catalog/search", 405), ("GET", "/selling", 404), ("GET", "/", 404)],
 )
 def test_unknown_methods_and_paths(common: Caller, method: str, path: str, status: int) -> None:
-    answer = common.session.request(method, common.sandbox.api_url + path, timeout=5)
+    answer = common.session.request(method, common.sandbox.api_url + path, timeout=60)
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
     assert ("Allow" in answer.headers) is (status == 405)
 
@@ -78,14 +78,14 @@ def test_unknown_methods_and_paths(common: Caller, method: str, path: str, statu
 )
 def test_bodies_that_are_none(common: Caller, body: bytes, kind: str, status: int) -> None:
     url = f"{common.sandbox.api_url}/selling/listings"
-    answer = common.session.post(url, data=body, headers={"Content-Type": kind}, timeout=5)
+    answer = common.session.post(url, data=body, headers={"Content-Type": kind}, timeout=60)
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
 
 
 def test_a_chunked_body_is_read(common: Caller) -> None:
     url = f"{common.sandbox.api_url}/selling/listings"
     body = iter([b'{"amount": "1",', b' "variantId": "none"}'])
-    answer = common.session.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=5)
+    answer = common.session.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=60)
     assert "none does not exist" in answer.json()["message"]
     common.get("/selling/listings")
 
@@ -95,7 +95,7 @@ def test_a_chunked_body_is_read(common: Caller) -> None:
 )
 def test_broken_chunks_are_refused_at_once(common: Caller, body: bytes) -> None:
     address = urlsplit(common.sandbox.auth_url)
-    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         connection.sendall(
             b"POST /v2/selling/listings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
         )
@@ -103,5 +103,5 @@ def test_broken_chunks_are_refused_at_once(common: Caller, body: bytes) -> None:
 
 
 def test_what_is_no_http_is_refused_in_the_envelope(common: Caller) -> None:
-    answer = requests.get(f"{common.sandbox.api_url}/{'x' * 70_000}", headers={"x-api-key": API_KEY}, timeout=5)
+    answer = requests.get(f"{common.sandbox.api_url}/{'x' * 70_000}", headers={"x-api-key": API_KEY}, timeout=60)
     assert (answer.status_code, answer.json()["statusCode"]) == (414, 414)

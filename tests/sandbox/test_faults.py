@@ -40,12 +40,12 @@ def test_a_lost_answer(common: Caller, variant_id: str, kind: str, made: int) ->
 def test_a_time_out_ends_by_itself(common: Caller, variant_id: str) -> None:
     inject(common, "timeout_after", seconds=0.2)
     with pytest.raises(requests.ConnectionError):
-        create(common, variant_id, timeout=10)
+        create(common, variant_id, timeout=60)
 
 
 def test_a_slow_answer_comes(common: Caller, variant_id: str) -> None:
     inject(common, "slow", seconds=0.2)
-    answer = create(common, variant_id, timeout=10)
+    answer = create(common, variant_id, timeout=60)
     assert answer.status_code == 201
     assert answer.elapsed.total_seconds() >= 0.2
 
@@ -88,9 +88,9 @@ def test_unknown_values_and_fields(common: Caller, variant_id: str) -> None:
     inject(common, "unknown_enum", "GetAllListings", value="FROZEN")
     inject(common, "extra_fields", "GetAllListings")
     url = f"{common.sandbox.api_url}/selling/listings"
-    strange = common.session.get(url, params={"variantIds": variant_id}, timeout=10).json()
+    strange = common.session.get(url, params={"variantIds": variant_id}, timeout=60).json()
     assert strange["listings"][0]["status"] == "FROZEN"
-    more = common.session.get(url, params={"variantIds": variant_id}, timeout=10).json()
+    more = common.session.get(url, params={"variantIds": variant_id}, timeout=60).json()
     assert "sandboxExtra" in more
     assert "sandboxExtra" in more["listings"][0]
 
@@ -123,7 +123,7 @@ def test_a_fault_that_never_ends_can_be_cleared(common: Caller, variant_id: str)
     inject(common, "503", count=-1)
     assert {create(common, variant_id).status_code for _ in range(3)} == {503}
     assert len(common.sandbox.look("faults")) == 1
-    requests.delete(f"{common.sandbox.auth_url}/_sandbox/faults", timeout=10)
+    requests.delete(f"{common.sandbox.auth_url}/_sandbox/faults", timeout=60)
     assert common.sandbox.look("faults") == []
     assert create(common, variant_id).status_code == 201
 
@@ -162,5 +162,5 @@ def test_the_log_names_the_fault(common: Caller, variant_id: str) -> None:
     ids=ascii,
 )
 def test_a_wrong_fault_is_refused(common: Caller, wrong: dict[str, Any]) -> None:
-    answer = requests.post(f"{common.sandbox.auth_url}/_sandbox/faults", json=wrong, timeout=10)
+    answer = requests.post(f"{common.sandbox.auth_url}/_sandbox/faults", json=wrong, timeout=60)
     assert answer.status_code == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,7 @@ def test_the_limit_runs_on_the_sandbox_clock(tmp_path: Path) -> None:
             time.sleep(0.05)
             caller.get("/selling/listings")
         sandbox.control("clock", speed=0.001)
-        caller.session.get(f"{sandbox.api_url}/selling/listings", timeout=5)
+        caller.session.get(f"{sandbox.api_url}/selling/listings", timeout=60)
         caller.get("/selling/listings", expect=429)
         sandbox.control("clock", step=1)
         caller.get("/selling/listings")
@@ -40,8 +41,11 @@ def test_jitter_is_forgiven_on_a_fast_clock_but_the_rate_holds(tmp_path: Path) -
     with running_sandbox(tmp_path / "sandbox.sqlite", "--speed", "60", "--jitter-ms", "40") as sandbox:
         caller = Caller(sandbox).connect()
         url = f"{sandbox.api_url}/selling/listings"
-        statuses = [caller.session.get(url, timeout=5).status_code for _ in range(100)]
-        assert statuses[:2] == [200, 200]
+        # Several ask at once: one after another a busy machine might never be too fast.
+        with ThreadPoolExecutor(8) as askers:
+            answers = askers.map(lambda _: requests.get(url, headers=caller.session.headers, timeout=60), range(100))
+            statuses = [answer.status_code for answer in answers]
+        assert statuses.count(200) >= 2
         assert 429 in statuses
         lines = [line["at"] for line in sandbox.look("requests") if line["counted"]]
         assert lines[-1] - lines[0] >= (len(lines) - 1) * 1000 - 40 * 59
@@ -82,7 +86,7 @@ def test_limits_can_be_switched_off(tmp_path: Path) -> None:
 def test_refused_and_foreign_requests_do_not_count(caller: Caller) -> None:
     caller.sandbox.control("settings", rate_when_frozen=True)
     before = caller.sandbox.look("state")["requests_today"]
-    requests.get(f"{caller.sandbox.api_url}/selling/listings", timeout=10)
+    requests.get(f"{caller.sandbox.api_url}/selling/listings", timeout=60)
     caller.get("/selling/listings")
     caller.get("/selling/listings", expect=429)
     assert caller.sandbox.look("state")["requests_today"] == before + 1
@@ -113,7 +117,7 @@ def test_three_hundred_requests_take_less_than_a_second_of_work(tmp_path: Path) 
         watched = psutil.Process(process.pid)
         before = sum(watched.cpu_times()[:2])
         for _ in range(300):
-            assert caller.session.get(url, timeout=10).status_code == 200
+            assert caller.session.get(url, timeout=60).status_code == 200
         assert sum(watched.cpu_times()[:2]) - before < 1.0
     finally:
         kill(process)

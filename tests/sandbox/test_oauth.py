@@ -32,13 +32,13 @@ def ask(**more: str) -> dict[str, str]:
 
 def decide(caller: Caller, decision: str = "allow", **more: str) -> dict[str, str]:
     """Press a button on the consent page; returns what comes back to the redirect address."""
-    page = requests.get(f"{caller.sandbox.auth_url}/authorize", params=ask(**more), timeout=10)
+    page = requests.get(f"{caller.sandbox.auth_url}/authorize", params=ask(**more), timeout=60)
     assert page.status_code == 200
     assert "Allow access" in page.text
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
     form = {name: html.unescape(value) for name, value in fields.items()} | {"decision": decision}
     url = f"{caller.sandbox.auth_url}/authorize"
-    answer = requests.post(url, data=form, timeout=10, allow_redirects=False)
+    answer = requests.post(url, data=form, timeout=60, allow_redirects=False)
     assert answer.status_code == 302
     target = answer.headers["Location"]
     assert target.startswith(BACK + "&")
@@ -108,7 +108,7 @@ def test_errors_have_the_shape_of_the_identity_provider(
 
 
 def test_a_json_body_is_no_form(common: Caller) -> None:
-    answer = requests.post(f"{common.sandbox.auth_url}/oauth/token", json={"grant_type": "refresh_token"}, timeout=10)
+    answer = requests.post(f"{common.sandbox.auth_url}/oauth/token", json={"grant_type": "refresh_token"}, timeout=60)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
@@ -118,16 +118,16 @@ def test_a_json_body_is_no_form(common: Caller) -> None:
     ids=str,
 )
 def test_a_wrong_request_gets_no_consent_page(common: Caller, wrong: dict[str, str]) -> None:
-    answer = requests.get(f"{common.sandbox.auth_url}/authorize", params=ask(**wrong), timeout=10)
+    answer = requests.get(f"{common.sandbox.auth_url}/authorize", params=ask(**wrong), timeout=60)
     assert answer.status_code in (400, 403)
     assert answer.json()["error"]
 
 
 def test_only_registered_redirects_when_some_are(caller: Caller) -> None:
     caller.sandbox.control("settings", redirect_uris="https://example.test/callback")
-    assert requests.get(f"{caller.sandbox.auth_url}/authorize", params=ask(), timeout=10).status_code == 403
+    assert requests.get(f"{caller.sandbox.auth_url}/authorize", params=ask(), timeout=60).status_code == 403
     good = ask(redirect_uri="https://example.test/callback")
-    assert requests.get(f"{caller.sandbox.auth_url}/authorize", params=good, timeout=10).status_code == 200
+    assert requests.get(f"{caller.sandbox.auth_url}/authorize", params=good, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_only_registered_redirects_when_some_are(caller: Caller) -> None:
 )
 def test_every_call_needs_key_and_token(common: Caller, headers: dict[str, Any]) -> None:
     sent = (dict(common.session.headers) | headers) if headers else {}
-    answer = requests.get(f"{common.sandbox.api_url}/selling/listings", headers=sent, timeout=10)
+    answer = requests.get(f"{common.sandbox.api_url}/selling/listings", headers=sent, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"statusCode": 401, "message": "Unauthorized"})
 
 
@@ -164,7 +164,7 @@ def test_revoked_tokens_are_refused_until_restored(caller: Caller) -> None:
 
 
 def test_discovery_names_the_endpoints(common: Caller) -> None:
-    found = requests.get(f"{common.sandbox.auth_url}/.well-known/openid-configuration", timeout=10).json()
+    found = requests.get(f"{common.sandbox.auth_url}/.well-known/openid-configuration", timeout=60).json()
     assert found["token_endpoint"] == f"{common.sandbox.auth_url}/oauth/token"
 
 
@@ -176,12 +176,12 @@ def test_discovery_names_the_endpoints(common: Caller) -> None:
 def test_an_address_that_no_browser_can_be_sent_to_is_refused(common: Caller, odd: str) -> None:
     form = ask(redirect_uri=odd) | {"decision": "allow"}
     url = f"{common.sandbox.auth_url}/authorize"
-    answer = requests.post(url, data=form, timeout=10, allow_redirects=False)
+    answer = requests.post(url, data=form, timeout=60, allow_redirects=False)
     assert (answer.status_code, answer.json()["error"]) == (403, "invalid_request")
-    assert requests.get(url, params=ask(redirect_uri=odd), timeout=10).status_code == 403
+    assert requests.get(url, params=ask(redirect_uri=odd), timeout=60).status_code == 403
 
 
 def test_a_challenge_that_is_none_is_refused_at_once(common: Caller) -> None:
     more = {"code_challenge": "\u00e9" * 43, "code_challenge_method": "S256"}
-    answer = requests.get(f"{common.sandbox.auth_url}/authorize", params=ask(**more), timeout=10)
+    answer = requests.get(f"{common.sandbox.auth_url}/authorize", params=ask(**more), timeout=60)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")

@@ -180,6 +180,6 @@ def test_shipping_documents(caller: Caller) -> None:
 
 def test_a_label_is_a_signed_link_that_ends(caller: Caller) -> None:
     label = caller.sell_one(caller.variants()[0]["variantId"])["shipment"]["shippingLabelUrl"]
-    assert caller.session.get(label, timeout=10).content.startswith(b"%PDF")
+    assert caller.session.get(label, timeout=60).content.startswith(b"%PDF")
     caller.step(hours=2)
-    assert caller.session.get(label, timeout=10).status_code == 403
+    assert caller.session.get(label, timeout=60).status_code == 403

@@ -234,7 +234,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def prepare(sandbox: Sandbox) -> None:
     answer = requests.post(
-        f"{sandbox.auth_url}/_sandbox/seed", data=FEED, headers={"Content-Type": "text/csv"}, timeout=10
+        f"{sandbox.auth_url}/_sandbox/seed", data=FEED, headers={"Content-Type": "text/csv"}, timeout=60
     )
     answer.raise_for_status()
     sandbox.control("settings", demand=0.0)

@@ -107,7 +107,7 @@ def world(market, seller) -> Any:
 
 
 def clear_faults(market: Any) -> None:
-    requests.delete(f"{market.auth_url}/_sandbox/faults", timeout=10).raise_for_status()
+    requests.delete(f"{market.auth_url}/_sandbox/faults", timeout=60).raise_for_status()
 
 
 @dataclass(frozen=True)
