@@ -1,7 +1,7 @@
 """The process that reads one address or sends one message, asked on standard input, answering on standard output.
 
-An audit hook lets it connect to public addresses only, so that neither a redirect nor a name that changes its meaning
-leads into a private network.
+An audit hook lets it connect to public addresses only, and to private ones where the settings allow them, so that
+neither a redirect nor a name that changes its meaning leads elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import apprise
 
 from soleflip.channels import NO_ANSWER, SECONDS
-from soleflip.feeds.address import is_public
+from soleflip.domain.addresses import may_reach
 
 LOCAL = frozenset({"dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Schemes that show a message on the server's own screen, where nobody looks."""
@@ -30,6 +30,7 @@ NAMES_ITS_HOST = frozenset(
 )
 """Schemes whose host is a host, and no part of a secret."""
 PRIVATE = "It leads to an address inside a private network, which is not allowed. Settings can allow it."
+NEVER = "It leads to an address that no service can have, so nothing is ever sent there."
 
 
 def main() -> None:
@@ -43,8 +44,7 @@ def main() -> None:
         answer = {"service": str(plugin.service_name), "shown": _shown(scheme, plugin)}
     else:
         refused: list[str] = []
-        if not order["allow_private"]:
-            sys.addaudithook(_guard(refused))
+        sys.addaudithook(_guard(refused, allow_private=order["allow_private"]))
         answer = _notify(plugin, order["message"], refused)
     json.dump(answer, sys.stdout)
 
@@ -72,7 +72,7 @@ def _notify(plugin: Any, message: dict[str, Any], refused: list[str]) -> dict[st
         )
     if is_sent:
         return {"is_sent": True, "why": "The service took the message."}
-    return {"is_sent": False, "why": PRIVATE if refused else explain(said)}
+    return {"is_sent": False, "why": refused[0] if refused else explain(said)}
 
 
 def explain(lines: Iterable[str]) -> str:
@@ -112,24 +112,27 @@ def _listening() -> Iterator[list[str]]:
     yield said
 
 
-def _guard(refused: list[str]) -> Any:
-    """Return an audit hook that refuses connections into private networks, and other programs."""
+def _guard(refused: list[str], *, allow_private: bool) -> Any:
+    """Return an audit hook that refuses connections to what must not be reached, and other programs."""
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "syslog.syslog"):
-            refused.append(event)
+            refused.append(NEVER)
             raise PermissionError(event)
-        if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and not _may_reach(args[1]):
-            refused.append(event)
-            raise PermissionError("a private network")
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and not _is_open(args[1], allow_private):
+            is_private = not allow_private and _is_open(args[1], allow_private=True)
+            refused.append(PRIVATE if is_private else NEVER)
+            raise PermissionError("an address that must not be reached")
 
     return hook
 
 
-def _may_reach(address: Any) -> bool:
-    """Tell whether a socket's address is a public one; a name, or a socket of this machine, is none."""
+def _is_open(address: Any, allow_private: bool) -> bool:
+    """Tell whether a socket's address may be reached; a name, or a socket of this machine, may not."""
+    if not isinstance(address, tuple):
+        return address is None
     try:
-        return is_public(str(address[0])) if isinstance(address, tuple) else address is None
+        return may_reach(str(address[0]), allow_private=allow_private)
     except ValueError:
         return False
 

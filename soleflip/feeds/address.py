@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
+from soleflip.domain.addresses import may_reach
 from soleflip.feeds.base import FeedError
 
 LARGEST = 512 * 1024**2
@@ -52,7 +52,7 @@ def fetch(url: str, target: Path, known: Version, reach: Reach) -> Version | Non
     deadline = time.monotonic() + reach.most_seconds
     for _ in range(MOST_REDIRECTS + 1):
         parts = check_address(url)
-        with _pool(parts, _public_address(parts, reach)) as pool:
+        with _pool(parts, _checked_address(parts, reach)) as pool:
             answer = _ask(pool, parts, known)
             try:
                 if answer.status in _REDIRECTS:
@@ -84,26 +84,21 @@ def check_address(url: str) -> SplitResult:
     return parts
 
 
-def _public_address(parts: SplitResult, reach: Reach) -> str:
-    """Return the address to connect to; raises FeedError for one inside a private network."""
+def _checked_address(parts: SplitResult, reach: Reach) -> str:
+    """Return the address to connect to; raises FeedError for one that must not be reached."""
     assert parts.hostname is not None  # noqa: S101 - check_address saw to it
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise FeedError(f"There is no host {parts.hostname}.") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not reach.allow_private and not all(map(is_public, addresses)):
+    if not all(may_reach(each, allow_private=True) for each in addresses):
+        raise FeedError(f"{parts.hostname} is an address that no feed can have, so it is never fetched from.")
+    if not all(may_reach(each, allow_private=reach.allow_private) for each in addresses):
         raise FeedError(
             f"{parts.hostname} is an address inside a private network, which is not allowed. Settings can allow it."
         )
     return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the public network; raises ValueError for what is no address."""
-    plain = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(plain, "ipv4_mapped", None) or plain
-    return bool(inner.is_global and not inner.is_multicast)
 
 
 def _pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:

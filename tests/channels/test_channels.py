@@ -10,7 +10,7 @@ import pytest
 
 from soleflip import channels
 from soleflip.channels import NO_ANSWER, Message
-from soleflip.channels.__main__ import _guard, explain
+from soleflip.channels.__main__ import NEVER, _guard, explain
 from soleflip.domain.errors import InvalidInput
 from tests.receiver import SECRET, Receiver
 
@@ -48,8 +48,18 @@ def test_a_service_inside_a_private_network_gets_nothing(receiver: Receiver) -> 
 
 @pytest.fixture
 def hook() -> Callable[[str, tuple[Any, ...]], None]:
-    found: Callable[[str, tuple[Any, ...]], None] = _guard([])
+    found: Callable[[str, tuple[Any, ...]], None] = _guard([], allow_private=False)
     return found
+
+
+def test_private_addresses_can_be_allowed_and_those_of_nobody_cannot() -> None:
+    refused: list[str] = []
+    hook = _guard(refused, allow_private=True)
+    hook("socket.connect", (socket.socket, ("192.168.1.20", 443)))
+    for address in ("169.254.169.254", "224.0.0.1", "0.0.0.0"):
+        with pytest.raises(PermissionError):
+            hook("socket.connect", (socket.socket, (address, 80)))
+    assert refused == [NEVER] * 3
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ class _Shop(BaseHTTPRequestHandler):
             self._answer(302, Location=f"http://127.0.0.1:{self.server.server_address[1]}/feed")
         elif self.path == "/metadata":
             self._answer(302, Location="http://169.254.169.254/latest/meta-data/")
+        elif self.path == "/nowhere":
+            self._answer(307, Location="http://[::ffff:169.254.169.254]/latest/meta-data/")
+        elif self.path == "/file":
+            self._answer(302, Location="file:///etc/passwd")
+        elif self.path == "/no-place":
+            self._answer(302)
         elif self.path == "/drop":
             self._trickle()
         elif self.path == "/circle":
@@ -109,10 +115,34 @@ def test_a_private_address_is_refused_unless_allowed(shop: str, tmp_path: Path) 
         fetch(f"{shop}/feed", tmp_path / "feed", Version(), Reach())
 
 
-@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "100.64.1.1", "[fd12::1]"])
 def test_every_spelling_of_a_private_address_is_refused(tmp_path: Path, host: str) -> None:
     with pytest.raises(FeedError, match="private network"):
         fetch(f"http://{host}/feed", tmp_path / "feed", Version(), Reach())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "[fe80::1]", "[::]", "[ff02::1]", "[fd00:ec2::254]"],
+)
+def test_what_is_no_feeds_address_is_refused_even_where_private_ones_are_allowed(tmp_path: Path, host: str) -> None:
+    with pytest.raises(FeedError, match="no feed can have"):
+        fetch(f"http://{host}/feed", tmp_path / "feed", Version(), HERE)
+
+
+@pytest.mark.parametrize("path", ["/metadata", "/nowhere"])
+def test_a_redirect_to_such_an_address_is_refused_even_where_private_ones_are_allowed(
+    shop: str, tmp_path: Path, path: str
+) -> None:
+    with pytest.raises(FeedError, match="no feed can have"):
+        fetch(shop + path, tmp_path / "feed", Version(), HERE)
+    assert not (tmp_path / "feed").exists()
+
+
+@pytest.mark.parametrize("path", ["/file", "/no-place"])
+def test_a_redirect_that_leads_to_no_address_is_refused(shop: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises(FeedError, match=r"must begin with|redirects"):
+        fetch(shop + path, tmp_path / "feed", Version(), HERE)
 
 
 def test_an_answer_that_trickles_meets_its_deadline(shop: str, tmp_path: Path) -> None:
@@ -139,14 +169,14 @@ class Names:
 PUBLIC = "93.184.215.14"
 
 
-@pytest.mark.parametrize("path", ["/inner", "/metadata"])
+@pytest.mark.parametrize(("path", "reason"), [("/inner", "private network"), ("/metadata", "no feed can have")])
 def test_a_redirect_into_a_private_network_is_refused(
-    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str
 ) -> None:
     names = Names(shop_test=[[PUBLIC]])
     monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
     port = shop.rpartition(":")[2]
-    with pytest.raises(FeedError, match="private network"):
+    with pytest.raises(FeedError, match=reason):
         fetch(f"http://shop.test:{port}{path}", tmp_path / "feed", Version(), Reach())
     assert not (tmp_path / "feed").exists()
 
