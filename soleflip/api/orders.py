@@ -26,6 +26,7 @@ from soleflip.api.fields import (
 )
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.errors import NotFound
+from soleflip.domain.money import ZERO
 from soleflip.domain.orders import document_id, document_links, status_of
 from soleflip.models import StockxOrder
 from soleflip.services import costs, ledger, order_book, order_pages
@@ -59,7 +60,7 @@ class OrderShape(Shape):
     net_proceeds: Amount | None = Field(description="What StockX pays; missing until it has said so.")
     estimated_payout: Amount | None
     original_buy_price: Amount | None
-    net_profit: Amount | None
+    net_profit: Amount | None = Field(description="Payout less cost and penalties; missing while the cost is unknown.")
     actual_margin: Amount | None
     roi: Amount | None
     match_state: str
@@ -128,6 +129,9 @@ class OrderDetail(OrderShape):
     """An order in full."""
 
     off_by: Amount | None = Field(description="Payout less estimate.")
+    penalties: Amount = Field(description="What was charged beside the payout, in the books' currency; negative.")
+    profit_in_books: Amount | None = Field(description="In the books' currency: what analytics and tax report count.")
+    books_currency: str | None
     events: list[EventShape]
     payout_lines: list[PayoutLineShape]
     entries: list[EntryShape]
@@ -286,6 +290,9 @@ def _detail(number: str) -> OrderDetail:
     return OrderDetail(
         **_facts(found.line.order),
         off_by=found.off_by,
+        penalties=found.earned.other if found.earned else ZERO,
+        profit_in_books=found.earned.profit if found.earned else None,
+        books_currency=found.books_currency,
         events=[
             EventShape(stockx_status=event.stockx_status, label=status.label, at=event.at)
             for event, status in found.events

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from soleflip.domain.money import ZERO
+from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, is_penalty
 
 KINDS = ("sale", "adjustment", "cost", "write_off", "penalty")
@@ -155,3 +155,52 @@ def is_correction(found: Plan, entries: Iterable[Entry]) -> bool:
 def payout_of(entries: Iterable[Entry]) -> Decimal:
     """Sum sales and adjustments: what StockX paid, in the entries' currency."""
     return sum((entry.amount for entry in entries if entry.kind in ("sale", "adjustment")), ZERO)
+
+
+class Converted(Entry, Protocol):
+    """An entry with what it is in the books' currency, at the rate it was booked at."""
+
+    @property
+    def books_amount(self) -> Decimal: ...
+    @property
+    def books_currency(self) -> str: ...
+    @property
+    def rate(self) -> Decimal: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What stands in the books of one order, in one currency: `cost` is positive, None while a sale's is unknown."""
+
+    payout: Decimal
+    cost: Decimal | None
+    other: Decimal
+
+    @property
+    def profit(self) -> Decimal | None:
+        """Payout less cost, penalties with it; None while the cost is unknown."""
+        return None if self.cost is None else self.payout - self.cost + self.other
+
+
+def earned(entries: Iterable[Converted], currency: str) -> Earned | None:
+    """Sum up what an order earned, in its own currency or that of the books; None while nothing of it stands.
+
+    A cost in a third currency is told at the rate that its sale was booked at: so the figure moves with no rate.
+    """
+    kept = standing(entries)
+    if not kept:
+        return None
+    rate = next((entry.rate for entry in kept if entry.kind == "sale"), Decimal(1))
+
+    def total(*kinds: str) -> Decimal:
+        return sum((_told(entry, currency, rate) for entry in kept if entry.kind in kinds), ZERO)
+
+    kinds = {entry.kind for entry in kept}
+    cost = None if "sale" in kinds and "cost" not in kinds else -total("cost")
+    return Earned(total("sale", "adjustment"), cost, total("penalty", "write_off"))
+
+
+def _told(entry: Converted, currency: str, sale_rate: Decimal) -> Decimal:
+    if currency == entry.currency:
+        return entry.amount
+    return entry.books_amount if currency == entry.books_currency else cents(entry.books_amount / sale_rate)

@@ -187,12 +187,14 @@ def by_group(session: Session, period: Period, group: str, books: Books, limit: 
 def best_and_worst(
     session: Session, period: Period, books: Books, count: int = 5
 ) -> tuple[list[StockxOrder], list[StockxOrder]]:
-    """Return the realised sales of a period with the highest and the lowest profit, of those whose cost is known."""
+    """Return the sales of a period with the highest and the lowest profit, of those whose cost is known.
+
+    One that did not happen, and cost a penalty, is a loss like any other.
+    """
     start, end = bounds(period.first, period.last, books.timezone)
     known = select(StockxOrder.id).where(
         StockxOrder.sold_at >= start,
         StockxOrder.sold_at < end,
-        StockxOrder.realised_at.is_not(None),
         StockxOrder.net_profit.is_not(None),
     )
     highest = known.order_by(StockxOrder.net_profit.desc(), StockxOrder.id).limit(count)

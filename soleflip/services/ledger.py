@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain import ledger as domain
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.domain.ledger import Cost, Plan, Posting
-from soleflip.domain.money import ZERO, cents, percent
+from soleflip.domain.money import cents, percent
 from soleflip.domain.orders import Line, Stage, status_of
 from soleflip.models import (
     AuditEntry,
@@ -71,7 +71,7 @@ def settle(session: Session, order: StockxOrder, books: Books, now: datetime, *,
     session.add_all(added)
     order.realised_at = None if ended else order.realised_at or order.stockx_updated_at or now
     session.flush()
-    _write_profit(order, cost, books)
+    _write_profit(order, [*entries, *added])
     if not added:
         return set()
     # Whether a correction counts rests on the cost at the sale: a change of either is one of both days.
@@ -152,7 +152,7 @@ def book_penalty(
     session: Session, order_id: UUID, amount: Decimal, reason: str, *, actor: str, books: Books, now: datetime
 ) -> LedgerEntry:
     """Book what StockX charged beside the payout, as a positive amount in the order's currency."""
-    order = session.get(StockxOrder, order_id)
+    order = session.get(StockxOrder, order_id, with_for_update=True)
     if order is None:
         raise NotFound("There is no such order.")
     if not amount.is_finite() or amount <= 0:
@@ -161,6 +161,8 @@ def book_penalty(
     entry = _posted(posting, books, now.date(), now)
     entry.order_id, entry.item_id = order.id, order.item_id
     session.add(entry)
+    session.flush()
+    _write_profit(order, entries_of(session, order.id))
     _audit(session, actor, "penalty", order.stockx_order_number, {"amount": str(posting.amount), "reason": reason})
     refresh_days(session, {now.astimezone(books.timezone).date()}, books, now)
     return entry
@@ -177,6 +179,9 @@ def reverse(session: Session, entry_id: int, *, actor: str, books: Books, now: d
         raise Conflict("This entry is reversed already.")
     reversal = _reversal(entry, now)
     session.add(reversal)
+    session.flush()
+    if entry.order_id is not None:
+        _write_profit(session.get_one(StockxOrder, entry.order_id), entries_of(session, entry.order_id))
     if entry.kind == "write_off" and entry.item_id is not None:
         item = session.get_one(Item, entry.item_id)
         item.state = "in_stock"
@@ -258,18 +263,16 @@ def _reversal(entry: LedgerEntry, booked_at: datetime) -> LedgerEntry:
     )
 
 
-def _write_profit(order: StockxOrder, cost: Cost | None, books: Books) -> None:
-    """Keep the sale's own figures beside it, in its currency, for lists; they follow the ledger."""
-    known = None
-    if cost is not None and order.net_proceeds is not None and order.realised_at is not None:
-        day = order.sold_at.astimezone(books.timezone).date()
-        known = cents(cost.amount * rates.rate(cost.currency, order.currency, day).value)
-    order.original_buy_price = known
-    payout = order.net_proceeds or ZERO
-    order.gross_profit = order.sale_price - known if known is not None else None
-    order.net_profit = payout - known if known is not None else None
-    order.actual_margin = percent(payout - known, order.sale_price) if known is not None else None
-    order.roi = percent(payout - known, known) if known is not None else None
+def _write_profit(order: StockxOrder, entries: Iterable[LedgerEntry]) -> None:
+    """Keep what the ledger says of an order beside it, in its currency, for lists that sort by it."""
+    found = domain.earned(entries, order.currency)
+    profit = found.profit if found else None
+    cost = found.cost if found and order.realised_at is not None else None
+    order.original_buy_price = cost
+    order.gross_profit = order.sale_price - cost if cost is not None else None
+    order.net_profit = profit
+    order.actual_margin = percent(profit, order.sale_price) if profit is not None and cost is not None else None
+    order.roi = percent(profit, cost) if profit is not None and cost is not None else None
 
 
 def _audit(session: Session, actor: str, act: str, subject: str, after: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, 
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
-from soleflip.domain.ledger import follows_order
+from soleflip.domain.ledger import Earned, earned, follows_order
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.orders import STATUSES, Stage, Status, TimeLeft, status_of, time_left, usual_wait
 from soleflip.models import (
@@ -163,6 +163,16 @@ class OrderDetail:
         """Whether the operator may take a line of the books back: a penalty booked by hand that still stands."""
         stands = entry.reverses_id is None and entry.id not in self.reversed_ids
         return entry.kind == "penalty" and stands and not follows_order(entry)
+
+    @property
+    def books_currency(self) -> str | None:
+        """The currency of the books, None while the order has no line in them."""
+        return self.entries[-1].books_currency if self.entries else None
+
+    @property
+    def earned(self) -> Earned | None:
+        """What the order's lines of the books come to, in the books' currency: what analytics and tax report count."""
+        return earned(self.entries, self.books_currency) if self.books_currency else None
 
     @property
     def off_by(self) -> Decimal | None:

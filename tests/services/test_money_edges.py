@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period, period_of
 from soleflip.domain.tax import Report, year_bounds
-from soleflip.models import LedgerEntry, PayoutLine, ProfitDay, StockxOrder
-from soleflip.services import analytics, fees, ledger, rates, tax, tax_rows, tax_span
+from soleflip.models import Item, LedgerEntry, PayoutLine, ProfitDay, StockxOrder
+from soleflip.services import analytics, fees, ledger, order_book, rates, tax, tax_rows, tax_span
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from tests.services.sales import LINES, entry, make_listing, payout
@@ -143,6 +143,58 @@ def test_a_penalty_for_not_shipping_stands_after_the_sale_is_reversed(session: S
     ledger.book_penalty(session, order.id, Decimal("7.34"), "not shipped", actor="test", books=books, now=NOW)
     assert booked(session) == Decimal("-7.34")
     assert tax.report(session, 2026, "plain", books).total.profit == Decimal("-7.34")
+
+
+def same_everywhere(session: Session, books: Books) -> Decimal:
+    """Return the profit that the orders show, after seeing that ledger, analytics and tax report show the same."""
+    ever = Period(date(2020, 1, 1), date(2030, 1, 1))
+    shown = [order_book.show(session, key, NOW).earned for key in session.scalars(select(StockxOrder.id))]
+    profit = sum((found.profit or Decimal(0) for found in shown if found), Decimal(0))
+    figures = analytics.profit(session, ever, books)
+    assert figures == analytics.full_sum(session, ever, books)
+    years = [tax.report(session, year, "plain", books).total.profit for year in (2025, 2026)]
+    assert profit == booked(session) == figures.profit == sum(years)
+    return profit
+
+
+def test_a_penalty_booked_by_hand_is_in_every_profit_until_it_is_reversed(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books)
+    order = session.scalars(select(StockxOrder)).one()
+    fine = ledger.book_penalty(session, order.id, Decimal("7.34"), "late", actor="test", books=books, now=NOW)
+    assert (order.net_profit, order.original_buy_price) == (Decimal("10.69"), Decimal("20.00"))
+    assert (order.roi, order.actual_margin) == (Decimal("53.45"), Decimal("21.84"))
+    assert same_everywhere(session, books) == Decimal("10.69")
+    ledger.reverse(session, fine.id, actor="test", books=books, now=NOW)
+    assert order.net_profit == same_everywhere(session, books) == Decimal("18.03")
+
+
+def test_a_penalty_for_a_sale_that_did_not_happen_is_its_loss(session: Session, books: Books) -> None:
+    make_listing(session)
+    sell(session, books)
+    sell(session, books, status="DIDNOTSHIP", updated="2026-02-25T10:00:00Z")
+    order = session.scalars(select(StockxOrder)).one()
+    assert order.net_profit is None
+    ledger.book_penalty(session, order.id, Decimal("7.34"), "not shipped", actor="test", books=books, now=NOW)
+    assert order.net_profit == same_everywhere(session, books) == Decimal("-7.34")
+    assert (order.original_buy_price, order.roi, order.actual_margin) == (None, None, None)
+
+
+def test_a_profit_in_another_currency_is_told_at_the_rates_of_its_ledger(session: Session, books: Books) -> None:
+    """Bought in pounds, sold in dollars, books in euros: no page takes a rate that the books do not have."""
+    listing = make_listing(session, currency="USD")
+    assert listing.item_id is not None
+    item = session.get_one(Item, listing.item_id)
+    item.currency = "GBP"
+    sell(session, books, currency="USD", payout=payout("100", "88", [], currency="USD"))
+    order = session.scalars(select(StockxOrder)).one()
+    ledger.book_penalty(session, order.id, Decimal("15"), "late", actor="test", books=books, now=NOW)
+    entries = ledger.entries_of(session, order.id)
+    rate = next(entry.rate for entry in entries if entry.kind == "sale")
+    cost = next(entry for entry in entries if entry.kind == "cost")
+    assert (cost.currency, cost.books_currency, order.currency) == ("GBP", "EUR", "USD")
+    assert order.net_profit == 88 - 15 + round(cost.books_amount / rate, 2)
+    assert same_everywhere(session, books) == sum(entry.books_amount for entry in entries)
 
 
 @pytest.mark.parametrize("cost", ["20.00", None])
