@@ -45,7 +45,11 @@ class Mapping(Asked):
     )
     shop: str | None = Field(default=None, max_length=120)
     currency: str | None = Field(default=None, min_length=3, max_length=3)
-    size_system: str | None = Field(default="eu", max_length=10)
+    size_system: str | None = Field(
+        default=None,
+        max_length=10,
+        description="What bare sizes are in; without it the name of the size column counts, else they are undeclared.",
+    )
     notation: Literal["auto", "comma", "point"] = "auto"
 
     def read(self) -> FeedMapping:

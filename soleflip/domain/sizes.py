@@ -87,6 +87,14 @@ _PARTS = {
 }
 
 
+_HEADER_WORDS = {"EU": "eu", "EUR": "eu", "UK": "uk", "GB": "uk", "CM": "cm", "JP": "cm", "US": "us", "USA": "us"}
+_HEADER_PEOPLE = (
+    dict.fromkeys(("M", "MEN", "MENS", "HERREN", "USM"), "us m")
+    | dict.fromkeys(("W", "WOMEN", "WOMENS", "WMNS", "DAMEN", "USW"), "us w")
+    | dict.fromkeys(("Y", "GS", "YOUTH"), "us y")
+)
+
+
 class NoSize(InvalidInput):
     """A text that is no size."""
 
@@ -126,6 +134,22 @@ def read_size(text: str, declared: str | None = None) -> Size:
     elif system is None and not any(_fits(value, known) for known in _RANGES):
         raise NoSize(f"{text.strip()[:40]!r} is no size: there is no shoe of that number", field="size")
     return Size(_spell(value), system)
+
+
+def system_named(header: str) -> str | None:
+    """Return the size system that a column's name declares (`Size (US)`, `Größe EU`, `us_men`); None: none, or several.
+
+    What says US and neither men, women nor youth is `us`.
+    """
+    spaced = re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", header)
+    words = [word for word in re.split(r"[^A-Za-zÀ-ÿ]+", spaced.upper()) if word]
+    systems = {_HEADER_WORDS[word] for word in words if word in _HEADER_WORDS}
+    systems |= {"us" for word in words if word in ("USM", "USW")}
+    if len(systems) != 1:
+        return None
+    people = {_HEADER_PEOPLE[word] for word in words if word in _HEADER_PEOPLE}
+    system = systems.pop()
+    return people.pop() if system == "us" and len(people) == 1 else system
 
 
 def same_size(one: str, other: str) -> bool:

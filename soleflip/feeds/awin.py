@@ -44,4 +44,4 @@ def mapping(columns: Sequence[str]) -> FeedMapping:
             f"The {words} {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing in this Awin feed. "
             "Add what is missing in Awin's Create-a-Feed and export it again."
         )
-    return FeedMapping({name: column for name, column in chosen.items() if column})
+    return FeedMapping({name: column for name, column in chosen.items() if column}, size_system="eu")

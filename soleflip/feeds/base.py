@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from soleflip.domain.catalog import read_style_code, style_keys
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO
-from soleflip.domain.sizes import SYSTEMS, read_size
+from soleflip.domain.sizes import SYSTEMS, read_size, system_named
 from soleflip.feeds.fields import clean, read_currency, read_flag, read_gtin, read_link, read_money, read_stock
 
 FIELDS = {
@@ -43,13 +43,14 @@ class FeedMapping:
     """Which column holds which field, and what holds for every row of the shop.
 
     `columns` maps a field to a column name; `size_system` and `notation` say how bare sizes and numbers are meant;
-    `shop` and `currency` stand in where no column says them.
+    `shop` and `currency` stand in where no column says them. Without a `size_system` the name of the size column
+    counts, and where that says none, a bare size has no system.
     """
 
     columns: Mapping[str, str]
     shop: str | None = None
     currency: str | None = None
-    size_system: str | None = "eu"
+    size_system: str | None = None
     notation: str = "auto"
 
     @classmethod
@@ -69,6 +70,11 @@ class FeedMapping:
         shop = clean(str(stored.get("shop") or ""), 120) or None
         return cls(columns, shop, read_currency(currency) if currency else None, system, notation)
 
+    @property
+    def declared_system(self) -> str | None:
+        """The system that bare sizes are in: as chosen, else as the size column's name says."""
+        return self.size_system or system_named(self.columns.get("size", ""))
+
     def stored(self) -> dict[str, Any]:
         """Return the mapping as plain values."""
         return {
@@ -84,7 +90,8 @@ OFFER_COLUMNS = (
     *("shop", "external_id", "title", "brand", "gtin", "style_code", "style_key", "size", "size_system", "price"),
     *("delivery", "currency", "in_stock", "stock", "link", "image_url"),
 )
-"""What stands in `OfferRow.values`, in this order; amounts in the shop's currency."""
+"""What stands in `OfferRow.values`, in this order; amounts in the shop's currency. `external_id` is the shop's own
+number of the row, and empty where the shop has none."""
 ABSENT = r"\N"
 
 
@@ -159,6 +166,8 @@ class RowReader:
 
     def __init__(self, columns: Sequence[str], mapping: FeedMapping) -> None:
         self._mapping = mapping
+        self._is_numbered = "external_id" in mapping.columns
+        self._system = mapping.declared_system
         self._width = len(columns)
         positions = {name: index for index, name in reversed(list(enumerate(columns)))}
         chosen = [positions.get(mapping.columns.get(name, "")) for name in FIELDS]
@@ -167,8 +176,12 @@ class RowReader:
 
     def excerpt(self, record: Sequence[str]) -> str:
         """Return what tells the operator which product a record is about."""
-        cells = self._pick([*record, ""]) if len(record) >= self._width else tuple(record[:3])
-        words = (clean(cell, 80) for cell in cells[:2])
+        if len(record) >= self._width:
+            number, title, _, _, _, size, *_ = self._pick([*record, ""])
+            cells: Sequence[str] = (number, title, size)
+        else:
+            cells = record[:3]
+        words = (clean(cell, 80) for cell in cells)
         return " ".join(word for word in words if word)[:200]
 
     def read(self, line: int, record: Sequence[str]) -> OfferRow:
@@ -178,7 +191,7 @@ class RowReader:
         cells = self._pick([*record[: self._width], ""])
         number, title, brand, gtin, style, size, price, delivery, currency, in_stock, stock, link, image, shop = cells
         external_id, name = clean(number, 120), _words(title, 300)
-        if not external_id:
+        if self._is_numbered and not external_id:
             raise InvalidInput("the product number is empty", field="external_id")
         if not name:
             raise InvalidInput("the title is empty", field="title")
@@ -192,7 +205,7 @@ class RowReader:
         code_text, key = _style(style)
         if trade_number is None and key is None:
             raise InvalidInput("there is neither an EAN nor a style code to know the product by", field="gtin")
-        value, system = _size(size, self._mapping.size_system)
+        value, system = _size(size, self._system)
         available, pairs = _availability(in_stock, stock)
         what = (shop_name, external_id, name, _words(brand, 120) or None, trade_number, code_text, key, value, system)
         return _offer(line, (*what, amount, charge, money, available, pairs, read_link(link), read_link(image)))

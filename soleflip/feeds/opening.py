@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from soleflip.domain.sizes import system_named
 from soleflip.feeds import awin, table
 from soleflip.feeds.base import Feed, FeedError, FeedMapping
 from soleflip.feeds.sheet import SheetRecords
@@ -17,12 +18,17 @@ from soleflip.feeds.text import Limits, TextRecords, ends_well
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The first rows of a file, for making a mapping: `guesses` is a proposal by the columns' names."""
+    """The first rows of a file, for making a mapping: `guesses` and `size_system` are what the columns' names say."""
 
     columns: list[str]
     rows: list[list[str]]
     guesses: dict[str, str]
     is_awin: bool
+
+    @property
+    def size_system(self) -> str | None:
+        """The system that the name of the size column declares."""
+        return system_named(self.guesses.get("size", ""))
 
 
 def open_feed(path: Path, mapping: FeedMapping | None = None, limits: Limits | None = None) -> Feed:

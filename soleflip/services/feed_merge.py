@@ -29,17 +29,44 @@ CREATE TEMP TABLE feed_stage (
     stock integer, link text, image_url text, content_hash text
 ) ON COMMIT DROP
 """
+# What a row is known by where the shop gives it no number of its own.
+_IDENTITY = """left(CASE WHEN {0}.gtin IS NOT NULL THEN 'EAN ' || {0}.gtin
+    ELSE concat_ws(' ', 'style', {0}.style_key, {0}.size_system, {0}.size) END, 120)"""
+_OWN, _KNOWN_OWN = _IDENTITY.format("stage"), _IDENTITY.format("known")
+_IDENTIFY = f"UPDATE feed_stage AS stage SET external_id = {_OWN} WHERE external_id = ''"  # noqa: S608 - constants
+# A number that stands beside several sizes is a product's and no row's; the offer that had it keeps its history.
+_SEVERAL = f"""
+WITH several AS (
+    SELECT shop, external_id FROM feed_stage AS stage GROUP BY shop, external_id HAVING count(DISTINCT {_OWN}) > 1
+), renamed AS (
+    UPDATE integration.market_prices AS known SET external_id = {_KNOWN_OWN}
+    FROM several JOIN integration.shops ON shops.name = several.shop
+    WHERE known.shop_id = shops.id AND known.external_id = several.external_id AND NOT EXISTS (
+        SELECT FROM integration.market_prices AS other
+        WHERE other.shop_id = known.shop_id AND other.external_id = {_KNOWN_OWN}
+    )
+)
+UPDATE feed_stage AS stage SET external_id = {_OWN} FROM several
+WHERE stage.shop = several.shop AND stage.external_id = several.external_id
+"""  # noqa: S608 - made of constants
+# Sold out but for one size, such a number would look like a row's own.
+_STILL = f"""
+UPDATE feed_stage AS stage SET external_id = known.external_id
+FROM integration.shops JOIN integration.market_prices AS known ON known.shop_id = shops.id
+WHERE shops.name = stage.shop AND known.external_id = {_OWN} AND stage.external_id <> known.external_id
+"""  # noqa: S608 - made of constants
 _HAS_DOUBLES = "SELECT EXISTS (SELECT FROM feed_stage GROUP BY shop, external_id HAVING count(*) > 1)"
-_DOUBLES = """
+_DOUBLES = f"""
 WITH numbered AS (
-    SELECT ctid AS place, line, title, row_number() OVER w AS nth, first_value(line) OVER w AS first
-    FROM feed_stage WINDOW w AS (PARTITION BY shop, external_id ORDER BY line)
+    SELECT ctid AS place, line, title, row_number() OVER w AS nth, first_value(line) OVER w AS first,
+        CASE WHEN external_id <> {_OWN} THEN 'external_id' WHEN gtin IS NULL THEN 'style_code' ELSE 'gtin' END AS same
+    FROM feed_stage AS stage WINDOW w AS (PARTITION BY shop, external_id ORDER BY line)
 ), removed AS (
     DELETE FROM feed_stage USING numbered WHERE feed_stage.ctid = numbered.place AND nth > 1
-    RETURNING numbered.line, numbered.title, numbered.first
+    RETURNING numbered.line, numbered.title, numbered.first, numbered.same
 )
-SELECT line, title, first, count(*) OVER () AS total FROM removed ORDER BY line LIMIT :most
-"""
+SELECT line, title, first, same, count(*) OVER () AS total FROM removed ORDER BY line LIMIT :most
+"""  # noqa: S608 - made of constants
 _SHOPS = """
 INSERT INTO integration.shops (name)
 SELECT DISTINCT shop FROM feed_stage ORDER BY shop ON CONFLICT (name) DO NOTHING
@@ -114,7 +141,7 @@ MOST_MISSING = Decimal("0.9")
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge wrote; `doubles` are rows whose product number stood in an earlier line: line, title, that line.
+    """What a merge wrote; `doubles` are rows that stood in an earlier line: line, title, that line, the same field.
 
     `spared` is how many offers are missing from a file too small to be believed complete.
     """
@@ -124,7 +151,7 @@ class Merge:
     unchanged: int
     gone: int
     spared: int
-    doubles: Sequence[tuple[int, str, int]]
+    doubles: Sequence[tuple[int, str, int, str]]
     double_count: int
     shop_ids: Sequence[int]
 
@@ -138,16 +165,15 @@ def open_stage(session: Session) -> None:
 def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: UUID | None) -> Merge:
     """Write the staged rows as offers.
 
-    1. Of rows with the same product number the first counts.
-    2. When too many prices fall too far, every write to StockX is halted, before anything is made of them.
-    3. Earlier prices go into the history, new and changed offers are written, the same ones are not touched.
-    4. With a complete feed the shops' other offers are marked gone, and the shops as seen; but when nearly all of
+    1. A row is known by the shop's number for it, else by its GTIN, else by style code and size.
+    2. Of rows that are known by the same, the first counts.
+    3. When too many prices fall too far, every write to StockX is halted, before anything is made of them.
+    4. Earlier prices go into the history, new and changed offers are written, the same ones are not touched.
+    5. With a complete feed the shops' other offers are marked gone, and the shops as seen; but when nearly all of
        many offers are missing, the file is a part of the feed rather than a shop that sold out.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MERGE_LOCK})
-    doubles: Sequence[Any] = ()
-    if session.scalar(text(_HAS_DOUBLES)):
-        doubles = session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
+    doubles = _identify(session)
     session.execute(text(_SHOPS))
     limits = settings.load(session, HaltSettings)
     before = session.execute(text(_BEFORE), {"percent": limits.fall_percent}).one()
@@ -166,10 +192,21 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
         elif missing:
             gone = _count(session, _GONE, values)
         session.execute(text("UPDATE integration.shops SET seen_at = :now WHERE id = ANY(:shops)"), values)
-    found = [(line, title, first) for line, title, first, _ in doubles]
+    found = [(row.line, row.title, row.first, row.same) for row in doubles]
     total = doubles[0].total if doubles else 0
     same = before.rows - imported - updated
     return Merge(imported, updated, same, gone, spared, found, total, before.shops or ())
+
+
+def _identify(session: Session) -> Sequence[Any]:
+    """Give every staged row what it is known by; returns the rows that were removed because they stood there before."""
+    session.execute(text(_IDENTIFY))
+    if session.scalar(text(_HAS_DOUBLES)):
+        session.execute(text(_SEVERAL))
+    session.execute(text(_STILL))
+    if session.scalar(text(_HAS_DOUBLES)):
+        return session.execute(text(_DOUBLES), {"most": MOST_DOUBLES}).all()
+    return ()
 
 
 def _count(session: Session, statement: str, values: dict[str, Any]) -> int:

@@ -27,6 +27,8 @@ BATCH = 10_000
 AT_A_TIME = 500
 PAGE = 200
 OVER = ("done", "incomplete")
+SAME = {"external_id": "product number", "gtin": "EAN", "style_code": "style code and size"}
+"""What two rows have in common that are the same offer, by the field that says so."""
 
 Progress = Callable[[int, int], None]
 """Told how many rows were read and how many of them refused; may raise to stop."""
@@ -289,8 +291,8 @@ def _copy(cursor: Any, rows: Iterator[OfferRow | Refusal], result: ImportResult)
 
 
 def _add(result: ImportResult, merged: Merge) -> None:
-    for line, title, first in merged.doubles:
-        result.refuse(Refusal(line, "external_id", f"the same product number as in line {first}", title[:200]))
+    for line, title, first, same in merged.doubles:
+        result.refuse(Refusal(line, same, f"the same {SAME[same]} as in line {first}", title[:200]))
     result.refused += merged.double_count - len(merged.doubles)
     result.refusals.sort(key=lambda refusal: refusal.line)
     result.imported, result.updated = merged.imported, merged.updated

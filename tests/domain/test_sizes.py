@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soleflip.domain.sizes import NoSize, Size, read_chart, read_size, same_size
+from soleflip.domain.sizes import NoSize, Size, read_chart, read_size, same_size, system_named
 
 READ = {
     "42.5": ("42.5", "eu"),
@@ -113,3 +113,23 @@ def test_stockx_charts_are_read_by_system() -> None:
         "us w": "6.5",
         "eu": "42 2/3",
     }
+
+
+@pytest.mark.parametrize(
+    ("header", "system"),
+    [
+        *(
+            ("Size (US)", "us"),
+            ("US Größe", "us"),
+            ("UK", "uk"),
+            ("Größe EU", "eu"),
+            ("size_eu", "eu"),
+            ("SizeEUR", "eu"),
+        ),
+        *(("US Men", "us m"), ("us_womens_size", "us w"), ("Damen US", "us w"), ("Size US (GS)", "us y"), ("CM", "cm")),
+        *(("Size", None), ("Größe", None), ("Men", None), ("EU/US", None), ("Blues", None), ("status", None)),
+        *(("US Men/Women", "us"), ("", None)),
+    ],
+)
+def test_a_columns_name_declares_a_system_or_none(header: str, system: str | None) -> None:
+    assert system_named(header) == system

@@ -8,6 +8,7 @@ import io
 import tracemalloc
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -321,6 +322,72 @@ def test_a_table_is_read_by_its_mapping(session: Session, tmp_path: Path) -> Non
     assert (result.imported, result.refused) == (1, 1)
     offer = _offers(session)["1"]
     assert (offer.price, offer.size, offer.size_system, offer.stock) == (Decimal("1299.00"), "8.5", "us w", 3)
+
+
+SIZES = FeedMapping(
+    {"title": "Name", "style_code": "Code", "gtin": "EAN", "size": "Size EU", "price": "Price"},
+    shop="Sizes",
+    currency="EUR",
+)
+NUMBERED = replace(SIZES, columns={**SIZES.columns, "external_id": "Code"})
+
+
+def _table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(["Name;Code;EAN;Size EU;Price", *lines, ""]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("mapping", [SIZES, NUMBERED])
+def test_every_size_of_one_style_code_is_an_offer(session: Session, tmp_path: Path, mapping: FeedMapping) -> None:
+    """With no number of its own a row is its EAN, else its style code in its size; so it is with a model's number."""
+    path = _table(
+        tmp_path / "table.csv",
+        "Shoe;AB1234-100;;41;99.00",
+        "Shoe;AB1234-100;;42 2/3;99.00",
+        "Shoe;AB1234-100;4550457702997;42;99.00",
+        "Shoe;AB1234-100;4550457193528;43;99.00",
+        "Shoe;AB1234-100;;EU 41;89.00",
+    )
+    result = feeds.import_file(session, path, now=NOW, mapping=mapping)
+    assert (result.rows, result.imported, result.refused) == (5, 4, 1)
+    (refusal,) = result.refusals
+    assert (refusal.line, refusal.field, refusal.reason) == (
+        6,
+        "style_code",
+        "the same style code and size as in line 2",
+    )
+    again = feeds.import_file(session, path, now=NOW + timedelta(hours=1), mapping=mapping)
+    assert (again.imported, again.updated, again.unchanged, again.gone) == (0, 0, 4, 0)
+    assert {offer.size for offer in _offers(session).values()} == {"41", "42 2/3", "42", "43"}
+
+
+def test_a_number_that_turns_out_to_be_a_models_costs_no_offer_its_past(session: Session, tmp_path: Path) -> None:
+    """First one size is there, then two, then the other: each stays the offer that it was."""
+    first, second = "Shoe;AB1234-100;;41;99.00", "Shoe;AB1234-100;;42;99.00"
+    for day, lines, counts in (
+        (0, [first], (1, 0, 0, 0)),
+        (1, [first, second], (1, 0, 1, 0)),
+        (2, [second], (0, 0, 1, 1)),
+        (3, [second, first], (0, 1, 1, 0)),
+    ):
+        path = _table(tmp_path / "table.csv", *lines)
+        result = feeds.import_file(session, path, now=NOW + timedelta(days=day), mapping=NUMBERED)
+        assert (result.imported, result.updated, result.unchanged, result.gone) == counts
+    assert len({offer.id for offer in _offers(session).values()}) == 2
+
+
+def test_a_size_is_only_in_the_system_that_somebody_declared(session: Session, tmp_path: Path) -> None:
+    """By the column's name, else by the operator, else by nobody: then no size is firm by a guess."""
+    systems = []
+    for header, chosen in (("Size (US)", None), ("UK", None), ("Size", None), ("Size", "eu"), ("US Größe", "uk")):
+        path = tmp_path / "table.csv"
+        path.write_text(f"Name;Code;{header};Price\nShoe {header} {chosen};AB1234-100;8;99.00\n", "utf-8")
+        columns = {"title": "Name", "style_code": "Code", "size": header, "price": "Price"}
+        mapping = FeedMapping(columns, shop=f"{header} {chosen}", currency="EUR", size_system=chosen)
+        assert feeds.import_file(session, path, now=NOW, mapping=mapping).imported == 1
+        systems.append(session.scalars(select(MarketPrice).order_by(MarketPrice.id.desc())).first().size_system)
+    # There is no EU 8: it may be of another system, so it is kept without one.
+    assert systems == ["us", "uk", None, None, "uk"]
 
 
 def test_a_workbook_is_read_by_its_mapping(session: Session, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ MAPPING = FeedMapping(
     {"external_id": "No", "title": "Shoe", "style_code": "Code", "gtin": "EAN", "size": "Size", "price": "Price"},
     shop="Labels",
     currency="EUR",
+    size_system="eu",
 )
 Row = tuple[str, str, str, str | None]
 """Code, EAN, size as written, and the id of the variant it is; None: no variant is certain."""

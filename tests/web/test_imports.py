@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,32 @@ def test_a_table_is_mapped_once_and_then_remembered(app: Any, browser: Any) -> N
     assert _rows(app, Shop)[0].mapping["notation"] == "comma"
     again = _upload(browser, TABLE, "table.csv")
     assert '<option value="EAN" selected>' in browser.get(again.location).text
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "system"),
+    [
+        ("Size (US)", "Size (US)", "us"),
+        ("US Größe", "US Größe", "us"),
+        ("UK", "UK", "uk"),
+        ("Size US;Size EU", "Size EU", "eu"),
+        ("Größe", "Größe", ""),
+        ("Size", "Size", ""),
+    ],
+)
+def test_the_form_presumes_a_size_system_only_where_a_column_says_it(
+    browser: Any, header: str, column: str, system: str
+) -> None:
+    cells = ";".join(["9"] * len(header.split(";")))
+    answer = _upload(browser, f"Name;EAN;Preis;{header}\nShoe;4550457702997;99,00;{cells}\n".encode(), "table.csv")
+    page = browser.get(answer.location).text
+    chosen = re.findall(r'<option value="([^"]*)" selected', _select(page, "column-size"))
+    assert chosen == [column]
+    assert re.findall(r'<option value="([^"]*)" selected', _select(page, "size_system")) == ([system] if system else [])
+
+
+def _select(page: str, name: str) -> str:
+    return page.partition(f'name="{name}"')[2].partition("</select>")[0]
 
 
 def test_a_viewer_may_look_but_not_import(signed_in: Any) -> None:
