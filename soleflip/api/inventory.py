@@ -184,7 +184,7 @@ def add_items(json: NewItems) -> Any:
         currency=runtime().settings.currency,
         **json.model_dump(include={"cost", "supplier", "document", "purchased_on", "expected_on"}),
     )
-    items = stock.create_items(session(), json.variant_id, json.quantity, buying, state=json.state)
+    items = stock.create_items(session(), json.variant_id, json.quantity, buying, state=json.state, today=now().date())
     return ItemIds(item_ids=[item.id for item in items]), 201
 
 
@@ -201,7 +201,7 @@ def edit_item(item_id: UUID, json: ItemEdit) -> ItemDetail:
     """Change what a pair cost and where it was bought."""
     if json.cost is not None and json.cost != stock.get(session(), item_id).cost:
         wishes.edit_cost(session(), item_id, Decimal(json.cost), actor=actor(), now=now())
-    stock.edit_purchase(session(), item_id, **json.model_dump(exclude={"cost"}))
+    stock.edit_purchase(session(), item_id, today=now().date(), **json.model_dump(exclude={"cost"}))
     return _detail(item_id)
 
 
@@ -236,6 +236,7 @@ def import_items(form: StockFile) -> RunShape:
         session(),
         given.stream.read(stock_import.LARGEST + 1),
         filename=given.filename or "items.csv",
+        now=now(),
         currency=runtime().settings.currency,
         actor=actor(),
         again=form.again,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from soleflip.domain.days import EARLIEST
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_tables import (
     CATEGORIES,
@@ -26,7 +27,7 @@ from soleflip.domain.fee_tables import (
 from soleflip.domain.fees import FeeSchedule, Penalty
 from soleflip.domain.money import ZERO, cents_up
 
-BEGINNING = date(2000, 1, 1)
+BEGINNING = EARLIEST
 """From when on figures hold that were entered without a day."""
 
 

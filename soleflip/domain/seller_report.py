@@ -15,6 +15,7 @@ from soleflip.domain.orders import Line, kind_of, payout_lines
 
 ORDER = "Order Number"
 SOLD_AT = "Sale Date"
+PAID_AT = "Payout date"
 PRICE = "Listing Price"
 PAYOUT = "Total Gross Amount (Total Payout)"
 FEES = ("Seller Fee", "Payment Processing", "Shipping Fee")
@@ -91,7 +92,7 @@ def read_sale(row: Mapping[str, str]) -> SellerSale:
     return SellerSale(
         order_number=number,
         sold_at=sold_at,
-        paid_at=_moment(row, "Payout date"),
+        paid_at=_moment(row, PAID_AT),
         title=_text(row, "Item", 300),
         style_code=_text(row, "Style", 100),
         size=_text(row, "Sku Size", 40),

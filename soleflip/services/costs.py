@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
+from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.money import cents
 from soleflip.feeds.fields import read_currency, read_money
@@ -95,7 +96,8 @@ def import_costs(
     A row taken before is a duplicate. Raises InvalidInput when the file is no such table.
     """
     result = CostsResult(dry_run, books.currency)
-    lines = _new_lines(session, _read(stream, result, books), result)
+    today = now.astimezone(books.timezone).date()
+    lines = _new_lines(session, _read(stream, result, books, today), result)
     sales = _sales_without_cost(session)
     taken = _match(lines, sales, result, books)
     if not dry_run:
@@ -131,6 +133,7 @@ def set_cost(
         raise NotFound("There is no such order.")
     if not cost.is_finite() or cost < 0 or cost != cents(cost):
         raise InvalidInput("A cost is an amount of at least zero with two decimals.", field="cost")
+    check_past(bought, now.astimezone(books.timezone).date(), "bought")
     line = CostLine(
         line=0,
         style=order.style_code or order.title or order.stockx_order_number,
@@ -179,7 +182,7 @@ def _correct(session: Session, item: Item, line: CostLine, bought: date | None) 
     return before
 
 
-def _read(stream: IO[bytes], result: CostsResult, books: Books) -> list[CostLine]:
+def _read(stream: IO[bytes], result: CostsResult, books: Books, today: date) -> list[CostLine]:
     lines = []
     seen: dict[str, int] = defaultdict(int)
     for number, record in read_table(stream, REQUIRED, WHAT):
@@ -191,6 +194,7 @@ def _read(stream: IO[bytes], result: CostsResult, books: Books) -> list[CostLine
             content = hashlib.sha256("\x1f".join(f"{k}={fields[k]}" for k in sorted(fields)).encode()).hexdigest()[:32]
             seen[content] += 1
             line = _line(number, fields, f"{MARK}{content}:{seen[content]}", books)
+            check_past(line.bought, today, "date")
             rates.rate(line.currency, books.currency, line.bought)  # refuses what could not be booked
             lines.append(line)
         except InvalidInput as error:

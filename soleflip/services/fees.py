@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period, bounds
+from soleflip.domain.days import check_coming
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.fee_book import FeeBook, Figures, LevelFigures, PenaltyFigures
 from soleflip.domain.fee_tables import CATEGORIES, PENALTIES, STANDARD, LevelProgress, level_progress, quarter_of
@@ -60,6 +61,7 @@ def enter(session: Session, part: str, values: Mapping[str, Any], *, actor: str,
     wanted = merged(kind(valid_from=now.date()), {name: values.get(name) for name in ("valid_from", "category")})
     held = _in_force(before, part, wanted)
     entry = merged(replace(held, **_keys(wanted)), values)
+    check_coming(entry.valid_from, now.date(), "valid_from")
     entry.check()
     if part == "figures" and entry.category != STANDARD:
         standard = before.standard(entry.valid_from).currency

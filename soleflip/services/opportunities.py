@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.orm import Session, aliased, contains_eager, defer
 
+from soleflip.domain.days import check_past
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.domain.money import ZERO, cents
 from soleflip.domain.opportunities import break_even, cost_of, lines_of, sale_of
@@ -269,6 +270,7 @@ def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, a
         raise InvalidInput("The price must be above zero.", field="price")
     if purchase.delivery is not None and (not purchase.delivery.is_finite() or purchase.delivery < ZERO):
         raise InvalidInput("The delivery can't be negative.", field="delivery")
+    check_past(purchase.purchased_on, now.date(), "purchased_on")  # before a rate of that day is asked for
     terms = terms_of(session, now.date())
     on = purchase.purchased_on or now.date()
     exchange = rate(found.offer.currency, terms.currency, on)
@@ -288,7 +290,9 @@ def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, a
         expected_on=purchase.expected_on,
         shop_id=found.offer.shop_id,
     )
-    items = stock.create_items(session, found.variant_id, purchase.quantity, buying, opportunity_id=found.id)
+    items = stock.create_items(
+        session, found.variant_id, purchase.quantity, buying, opportunity_id=found.id, today=now.date()
+    )
     found.state = "acted"
     session.add(
         AuditEntry(

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
+from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.ledger import postings_of_sale
 from soleflip.domain.money import ZERO
-from soleflip.domain.seller_report import REQUIRED, SellerSale, read_sale
+from soleflip.domain.seller_report import PAID_AT, REQUIRED, SOLD_AT, SellerSale, read_sale
 from soleflip.domain.tax import year_of
 from soleflip.models import AuditEntry, OrderEvent, Product, StockxOrder, Variant
 from soleflip.services import fees, ledger, profit_days, rates
@@ -116,7 +117,7 @@ def import_report(
     """
     result = ReportResult(dry_run)
     days: set[date] = set()
-    sales = _sales(stream, result, books)
+    sales = _sales(stream, result, books, now)
     while chunk := list(islice(sales, CHUNK)):
         days |= _take(session, chunk, result, books, now)
     if not dry_run:
@@ -127,7 +128,7 @@ def import_report(
     return result
 
 
-def _sales(stream: IO[bytes], result: ReportResult, books: Books) -> Iterator[tuple[int, SellerSale]]:
+def _sales(stream: IO[bytes], result: ReportResult, books: Books, now: datetime) -> Iterator[tuple[int, SellerSale]]:
     """The file's sales, each once; what is refused and what stands twice is counted on the way."""
     seen: dict[str, tuple[int, str]] = {}
     for line, record in read_table(stream, REQUIRED, WHAT):
@@ -136,6 +137,8 @@ def _sales(stream: IO[bytes], result: ReportResult, books: Books) -> Iterator[tu
             if isinstance(record, str):
                 raise InvalidInput(record)
             sale = read_sale(record)
+            check_past(sale.sold_at.date(), now.date(), SOLD_AT)
+            check_past(sale.paid_at and sale.paid_at.date(), now.date(), PAID_AT)
             rates.rate(sale.currency, books.currency, sale.sold_at.astimezone(books.timezone).date())
         except InvalidInput as error:
             result.refused.append((line, str(error)))

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
+from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.replay import size_key
 from soleflip.models import PastSale, Product, StyleCode, Variant
@@ -173,8 +174,7 @@ def _sale(row: Mapping[str, str | None], columns: Mapping[str, str], line: int, 
         sold_on = date.fromisoformat(day[:10])
     except ValueError:
         raise InvalidInput(f"{day[:20]!r} is no day; write it like 2025-11-30.") from None
-    if sold_on > today:
-        raise InvalidInput(f"{sold_on} is in the future.")
+    check_past(sold_on, today, "sold_on")
     try:
         amount = Decimal(price)
     except InvalidOperation:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from soleflip.domain.days import check_coming, check_past
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.models import AuditEntry, Item, LedgerEntry, Opportunity, Purchase, StockxListing, StockxOrder, Variant
 
@@ -44,10 +45,13 @@ def create_items(
     quantity: int,
     buying: Buying,
     *,
+    today: date,
     state: str = "ordered",
     opportunity_id: UUID | None = None,
 ) -> list[Item]:
-    """Put `quantity` equal pairs of a variant into stock; raises InvalidInput on a nonsense quantity or cost."""
+    """Put `quantity` equal pairs of a variant into stock; raises InvalidInput on a nonsense quantity, cost or day."""
+    check_past(buying.purchased_on, today, "purchased_on")
+    check_coming(buying.expected_on, today, "expected_on")
     if not 1 <= quantity <= 1000:
         raise InvalidInput("The quantity must be between 1 and 1,000.", field="quantity")
     if buying.cost is not None and buying.cost < 0:
@@ -185,8 +189,11 @@ def edit_purchase(
     purchased_on: date | None,
     expected_on: date | None,
     note: str | None,
+    today: date,
 ) -> Item:
-    """Change where an item was bought; the purchase document is shared by all pairs on it."""
+    """Change where an item was bought; the purchase document is shared by all pairs on it. Raises InvalidInput."""
+    check_past(purchased_on, today, "purchased_on")
+    check_coming(expected_on, today, "expected_on")
     item = get(session, item_id)
     if item.purchase is None:
         item.purchase = Purchase()

@@ -51,7 +51,9 @@ class _Line:
     state: str
 
 
-def import_items(session: Session, content: bytes, *, filename: str, currency: str, actor: str, again: bool) -> Run:
+def import_items(
+    session: Session, content: bytes, *, filename: str, currency: str, actor: str, again: bool, now: datetime
+) -> Run:
     """Put the pairs of a CSV file into stock; returns the finished run whose log names each refused line.
 
     `currency` (ISO 4217) is meant where a line names none. Raises InvalidInput for a file that can't be read and
@@ -65,7 +67,9 @@ def import_items(session: Session, content: bytes, *, filename: str, currency: s
     for number, row in rows:
         try:
             line = _line(session, row, currency)
-            items = stock.create_items(session, line.variant_id, line.quantity, line.buying, state=line.state)
+            items = stock.create_items(
+                session, line.variant_id, line.quantity, line.buying, state=line.state, today=now.date()
+            )
             added += len(items)
         except SoleFlipError as error:
             refused += 1

@@ -49,6 +49,7 @@ def edit(item_id: UUID) -> Response:
             purchased_on=_date("purchased_on"),
             expected_on=_date("expected_on"),
             note=_text("note"),
+            today=now().date(),
         )
     except (InvalidInput, Conflict) as error:
         g.session.rollback()
@@ -105,7 +106,8 @@ def add() -> Response:
             document=_text("document"),
             purchased_on=_date("purchased_on"),
         )
-        items = stock.create_items(g.session, _uuid(form.get("variant_id", "")), quantity, buying, state=state)
+        variant_id = _uuid(form.get("variant_id", ""))
+        items = stock.create_items(g.session, variant_id, quantity, buying, state=state, today=now().date())
     except InvalidInput as error:
         return _new(status=422, error=error)
     flash(f"{len(items)} {'pair is' if len(items) == 1 else 'pairs are'} in the inventory.", "success")
@@ -136,6 +138,7 @@ def import_() -> Response:
             g.session,
             content,
             filename=given.filename,
+            now=now(),
             currency=runtime().settings.currency,
             actor=actor(),
             again=request.form.get("again") == "1",

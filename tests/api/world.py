@@ -64,7 +64,7 @@ def make_world(session: Session, books: Books, now: datetime | None = None) -> W
     world.product_id = [str(each.product_id) for each in variants]
     buying = Buying(cost=Decimal("60.00"), currency="EUR", supplier="Sole Shop", document="R-1")
     for state in ("in_stock", "ordered"):
-        items = stock.create_items(session, variants[0].id, 10, buying, state=state)
+        items = stock.create_items(session, variants[0].id, 10, buying, state=state, today=now.date())
         world.item_id += [str(item.id) for item in items]
     _listings(session, world, variants, now)
     _sale(session, world, books, now)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import random
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,11 +16,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import Period, period_of
+from soleflip.domain.errors import InvalidInput
 from soleflip.domain.tax import Report, year_bounds
 from soleflip.models import Item, LedgerEntry, PayoutLine, ProfitDay, StockxOrder
-from soleflip.services import analytics, fees, ledger, order_book, rates, tax, tax_rows, tax_span
+from soleflip.services import analytics, costs, fees, ledger, order_book, rates, stock, tax, tax_rows, tax_span
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
+from soleflip.services.stock import Buying
 from tests.services.sales import LINES, entry, make_listing, payout
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -321,3 +326,44 @@ def _vat_of(session: Session, order: StockxOrder) -> Decimal:
     margin = sum((line.books_amount for line in lines), Decimal(0))
     known = sum((1 if line.reverses_id is None else -1) for line in lines if line.kind == "cost")
     return round(max(margin, Decimal(0)) * 19 / 119, 2) if known else Decimal(0)
+
+
+def refused_day(act: Callable[[], Any]) -> str:
+    """Return the field of which an act says that its day can't be right."""
+    with pytest.raises(InvalidInput, match="can't be right") as error:
+        act()
+    return error.value.field or ""
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2026-03-06", "2099-12-31"])
+def test_a_day_on_which_nothing_was_bought_is_refused_wherever_it_is_entered(
+    session: Session, books: Books, day: str
+) -> None:
+    listing = make_listing(session)
+    sell(session, books)
+    order = session.scalars(select(StockxOrder)).one()
+    assert order.item is not None
+    assert order.item.purchase is not None
+    table = io.BytesIO(f"style,size,cost,date\nAB1234-100,9,20.00,{day}\n".encode())
+    (refused,) = costs.import_costs(session, table, dry_run=False, now=NOW, books=books).refused
+    assert refused[0] == 2
+    assert f"{day} can't be right" in refused[1]
+    bought, today = date.fromisoformat(day), NOW.date()
+    buying = Buying(Decimal(20), "EUR", purchased_on=bought)
+    spent = {"cost": Decimal(30), "actor": "test", "books": books, "now": NOW, "bought": bought}
+    papers = {"supplier": None, "document": None, "expected_on": None, "note": None, "purchased_on": bought}
+    assert refused_day(lambda: costs.set_cost(session, order.id, **spent)) == "bought"
+    assert refused_day(lambda: stock.edit_purchase(session, order.item_id, today=today, **papers)) == "purchased_on"
+    assert refused_day(lambda: stock.create_items(session, listing.catalog_variant_id, 1, buying, today=today)) == (
+        "purchased_on"
+    )
+    assert (order.net_profit, order.item.purchase.purchased_on) == (Decimal("18.03"), date(2026, 1, 5))
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2099-01-01"])
+@pytest.mark.parametrize("part", fees.PARTS)
+def test_fee_figures_hold_from_a_day_that_can_be(session: Session, part: str, day: str) -> None:
+    act = partial(fees.enter, session, part, {"valid_from": day}, actor="test", now=NOW)
+    assert refused_day(act) == "valid_from"
+    assert getattr(fees.book(session), part) == ()
+    fees.enter(session, part, {"valid_from": "2026-12-01"}, actor="test", now=NOW)

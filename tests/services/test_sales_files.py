@@ -76,7 +76,7 @@ def test_refused_rows_are_named_with_line_and_reason_and_the_others_taken(sessio
     assert (result.rows, result.added, result.refused) == (8, 1, 7)
     assert [refusal.line for refusal in result.refusals] == [2, 3, 4, 5, 6, 7, 8]
     says = " ".join(refusal.reason for refusal in result.refusals)
-    for words in ("no product", "no size", "no day", "future", "no price", "no currency", "size are needed"):
+    for words in ("no product", "no size", "no day", "after today", "no price", "no currency", "size are needed"):
         assert words in says
 
 

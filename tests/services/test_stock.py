@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from uuid import uuid4
 
@@ -46,6 +47,7 @@ def test_buying_what_was_listed_first_fills_in_its_item(session):
         2,
         Buying(Decimal("61.00"), "EUR", supplier="Shop"),
         opportunity_id=opportunity.id,
+        today=date(2026, 3, 2),
     )
     assert bought[0] is item
     assert (item.state, item.cost, item.note) == ("listed", Decimal("61.00"), None)
@@ -56,4 +58,4 @@ def test_buying_what_was_listed_first_fills_in_its_item(session):
 def test_a_nonsense_quantity_is_refused(session, quantity):
     variant_id = make_listing(session, uuid4().hex).catalog_variant_id
     with pytest.raises(InvalidInput):
-        stock.create_items(session, variant_id, quantity, Buying(None, "EUR"))
+        stock.create_items(session, variant_id, quantity, Buying(None, "EUR"), today=date(2026, 3, 2))
