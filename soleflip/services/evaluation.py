@@ -175,18 +175,23 @@ def _proposer(rule: Acting) -> Proposer:
 
 
 def hindsight(session: Session, now: datetime) -> Callable[..., Evaluation]:
-    """Return how an offer's price and a quote of some day are evaluated by today's settings.
+    """Return how an offer's price and a quote of some day are evaluated by today's settings and rules.
 
-    Takes price and delivery in the books' currency, the product's type, the quote and its moment; what was sold and
-    asked then is not looked at.
+    Takes price and delivery in the books' currency, the product's type, its brand's key, the quote and its moment; what
+    was sold and asked then is not looked at.
     """
     rules = _rules(session, now)
 
     def look(
-        price: Decimal, delivery: Decimal | None, product_type: str | None, quote: pricing.Quote, at: datetime
+        price: Decimal,
+        delivery: Decimal | None,
+        product_type: str | None,
+        brand: str | None,
+        quote: pricing.Quote,
+        at: datetime,
     ) -> Evaluation:
         terms = rules.terms_for(product_type)
-        ask = rules.propose(None, pricing.PricingInput(fees=terms.fees, now=at, quote=quote)).ask
+        ask = rules.propose(brand, pricing.PricingInput(fees=terms.fees, now=at, quote=quote)).ask
         return evaluate(cost_of(price, delivery, terms), ask, quote.highest_bid, terms)
 
     return look

@@ -49,9 +49,7 @@ def run(
     acting = written(read_settings(chosen.settings_type, values))
     if episodes < 1:
         raise InvalidInput("The number of episodes must be at least 1.", field="episodes")
-    for path in filter(None, (out, summary)):
-        if not path.absolute().parent.is_dir():
-            raise InvalidInput(f"There is no folder {path.parent} to write {path.name} into.")
+    _check_paths(read={"--sales": sales, "--starts": starts}, written={"--out": out, "--json": summary})
     market = Market.of(read_sales(sales))
     wanted = market.sample(episodes, seed) if starts is None else list(_starts(starts))
     comparison = compare(market, wanted, strategy, values, seed=seed)
@@ -61,6 +59,26 @@ def run(
     if summary is not None:
         summary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
+
+
+def _check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
+    """Refuse to write where there is no folder, or over a file that is read or written as well; links count as one."""
+    taken = {path.resolve(): name for name, path in read.items() if path is not None}
+    for name, path in written.items():
+        if path is None:
+            continue
+        if not path.absolute().parent.is_dir():
+            raise InvalidInput(f"There is no folder {path.parent} to write {path.name} into.")
+        if path.is_dir():
+            raise InvalidInput(f"{name} {path} is a folder; name a file to write.")
+        other = taken.get(path.resolve()) or next((taken[each] for each in taken if _is_same(each, path)), None)
+        if other is not None:
+            raise InvalidInput(f"{name} would overwrite the file of {other}, {path}; nothing was written.")
+        taken[path.resolve()] = name
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def summarise(comparison: Comparison) -> dict[str, Any]:
@@ -170,23 +188,48 @@ def _series(row: Mapping[str, str], where: str) -> tuple[str, str]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield file and line with each row of a CSV that has the columns."""
+    """Yield file and line with each row of a CSV that has the columns; raises InvalidInput with file and line."""
+    line = 0
     try:
         with path.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
             unpacked = gzip.GzipFile(fileobj=plain) if packed else plain
-            reader = csv.DictReader(io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline=""))
+            # Bytes that are no UTF-8 come through as they are, so that their row can be named.
+            text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            reader = csv.DictReader(text, strict=True)
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
                 raise InvalidInput(f"{path.name} has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+            line = reader.line_num
             for row in reader:
-                where = f"{path.name}, line {reader.line_num}"
-                if any(row[name] is None for name in columns):
-                    raise InvalidInput(f"{where}: the row has too few fields.")
+                where = f"{path.name}, line {_first_line(row, reader.line_num)}"
+                _check_row(row, columns, where)
                 yield where, row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise InvalidInput(f"{path} can't be read: {error}.") from None
+                line = reader.line_num
+    except (OSError, EOFError, csv.Error, zlib.error) as error:
+        where = f"{path.name}, from line {line + 1} on," if line else str(path)
+        raise InvalidInput(f"{where} can't be read: {error}.") from None
+
+
+def _first_line(row: Mapping[str | None, Any], last: int) -> int:
+    """Return the line on which a row begins, by its last one: a field in quotes may run over several."""
+    return last - sum(str(value).count("\n") for value in row.values())
+
+
+def _check_row(row: Mapping[str | None, Any], columns: tuple[str, ...], where: str) -> None:
+    """Raise InvalidInput for a row with too few or too many fields, or with bytes that are no text."""
+    if any(row[name] is None for name in columns):
+        raise InvalidInput(f"{where}: the row has too few fields.")
+    if None in row:
+        raise InvalidInput(f"{where}: the row has more fields than the first line names.")
+    text = "".join(value or "" for value in row.values())
+    if "\0" in text:
+        raise InvalidInput(f"{where}: the row has a NUL byte; is the file damaged, or no CSV?")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{where}: the row is not written in UTF-8; save the file as UTF-8.") from None
 
 
 def _price(text: str, where: str) -> Decimal:

@@ -41,7 +41,7 @@ SHOWN = 20
 _PAST_OFFERS = text("""
     SELECT offers.id AS subject, offers.shop_id, offers.delivery, offers.stock, offers.match_state, quotes.at,
         quotes.lowest_ask, quotes.highest_bid, quotes.sell_faster, quotes.earn_more, quotes.beat_us,
-        products.id AS product_id, products.title, products.brand_id, products.product_type,
+        products.id AS product_id, products.title, products.brand_id, products.product_type, brands.key AS brand_key,
         variants.size, variants.sizes, past.price
     FROM (
         SELECT DISTINCT ON (variant_id, date_trunc('day', at)) *
@@ -53,6 +53,7 @@ _PAST_OFFERS = text("""
         AND (offers.gone_at IS NULL OR offers.gone_at > quotes.at)
     JOIN products.variants AS variants ON variants.id = quotes.variant_id
     JOIN products.products AS products ON products.id = variants.product_id
+    LEFT JOIN products.brands AS brands ON brands.id = products.brand_id
     CROSS JOIN LATERAL (SELECT COALESCE((
         SELECT history.price FROM integration.market_price_history AS history
         WHERE history.market_price_id = offers.id AND history.seen_at >= quotes.at
@@ -213,7 +214,7 @@ def _past_offers(
     rows = session.execute(_PAST_OFFERS, values | {"shop": wanted.shop, "brand": wanted.brand, "least": least})
     for row in rows:
         quote = pricing.Quote(row.at, row.lowest_ask, row.highest_bid, row.sell_faster, row.earn_more, row.beat_us)
-        result = look(row.price, row.delivery, row.product_type, quote, row.at)
+        result = look(row.price, row.delivery, row.product_type, row.brand_key, quote, row.at)
         if result.listed is None:
             continue
         facts = OpportunityFacts(
@@ -264,7 +265,7 @@ def _caveats(rule: automation.Rule) -> tuple[str, ...]:
             "Which strategy a listing had then is not kept: today's counts.",
         )
     notes = [
-        "One quote a day is looked at, the day's last, with today's fees, VAT and default strategy.",
+        "One quote a day is looked at, the day's last, with today's fees, VAT and pricing rules.",
         "What shops had in stock then is not kept: every offer counts as available.",
     ]
     if rule.conditions.max_days_to_sell is not None or rule.conditions.max_held is not None:

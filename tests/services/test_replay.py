@@ -84,12 +84,17 @@ def test_given_starts_are_run_as_given_even_near_the_end(sales: Path, tmp_path: 
         (HEAD + f"2018-01-01,B,Shoe,200,1,2017-01-01,{'1' * 5000},Ohio\n", "line 2, size_us: .* not 5000"),
         (HEAD + "2018-01-01,B,,200,1,2017-01-01,10,Ohio\n", "line 2, product: "),
         (HEAD + "2018-01-01,B,Shoe\n", "line 2: the row has too few fields"),
+        (HEAD + "2018-01-01,B,Shoe,200,1,2017-01-01,10,Ohio,11\n", "line 2: the row has more fields"),
+        (HEAD + "".join(lines(1)) + "2018-01-01,B,Sh\0oe,200,1,2017-01-01,10,Ohio\n", "line 3: the row has a NUL byte"),
+        (HEAD + "".join(lines(1)) + "2018-01-01,B\0,Shoe,200,1,2017-01-01,10,Ohio\n", "line 3: the row has a NUL byte"),
+        (HEAD + "".join(lines(1)) + '2018-01-01,B,"Shoe,200\n' * 3, "from line 3 on, can't be read"),
+        (HEAD + "2018-01-01,B,\udcff,200,1,2017-01-01,10,Ohio\n", "line 2: the row is not written in UTF-8"),
         (HEAD, "no episode to play"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, text: str, says: str) -> None:
     path, out = tmp_path / "sales.csv", tmp_path / "decisions.csv"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InvalidInput, match=says):
         replay.run(path, "hold", out=out)
     assert not out.exists()
@@ -134,6 +139,26 @@ def test_a_folder_that_is_not_there_is_said_before_anything_is_played(sales: Pat
     with pytest.raises(InvalidInput, match=r"no folder .*nowhere"):
         replay.run(sales, "hold", out=out, summary=summary)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("option", "other"), [("out", "--sales"), ("out", "--starts"), ("summary", "--sales")])
+def test_no_file_that_is_read_is_written_over(sales: Path, tmp_path: Path, option: str, other: str) -> None:
+    starts, link = tmp_path / "starts.csv", tmp_path / "link.csv"
+    starts.write_text("product,size_us,start\nShoe,10,2018-03-03\n")
+    read = sales if other == "--sales" else starts
+    link.symlink_to(read)
+    before = read.read_bytes()
+    for path in (read, link, tmp_path / "." / read.name):
+        with pytest.raises(InvalidInput, match=f"would overwrite the file of {other}"):
+            replay.run(sales, "hold", starts=starts, **{option: path})  # type: ignore[arg-type]
+    assert read.read_bytes() == before
+
+
+def test_decisions_and_summary_need_two_files(sales: Path, tmp_path: Path) -> None:
+    same = tmp_path / "result"
+    with pytest.raises(InvalidInput, match="--json would overwrite the file of --out"):
+        replay.run(sales, "hold", out=same, summary=same)
+    assert not same.exists()
 
 
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:

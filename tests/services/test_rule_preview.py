@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
 from soleflip.models import Decision, Item, MarketPriceHistory, Opportunity, PricingHistory, Quote
+from soleflip.services import pricing_rules
 from soleflip.services.rule_preview import RulePreview, preview
 from tests.services import sales
 from tests.services.ruled import BOOKS, NOW, offer
@@ -95,3 +96,16 @@ def test_listings_are_seen_with_the_ask_of_that_day(session: Session) -> None:
     assert look(session, "delist", "listing", rank="above").past.round.allowed == 1
     assert look(session, "delist", "listing", rank="lowest").past.round.allowed == 0
     assert look(session, "delist", "listing", min_age_days=30).past.round.allowed == 0
+
+
+def test_the_past_is_valued_by_the_strategy_that_the_brands_rule_names(session: Session) -> None:
+    found = offer(session, "50")
+    quoted(session, found, 10, "120")
+    assert look(session).past.round.fitting == 1
+    rule = pricing_rules.add(session, "brand", "Asics", actor="test")
+    values = {"by_amount": "60"}
+    pricing_rules.save_strategy(
+        session, rule.id, acts="competitive", strategy="competitive", values=values, actor="test"
+    )
+    # 60 below the lowest ask of 120 nothing is left of a pair that cost 50.
+    assert look(session).past.round.fitting == 0

@@ -21,9 +21,11 @@ CLOCKS_APART = timedelta(minutes=5)
 class GuardSettings:
     """Limits of every strategy; percents are written as 12.5, amounts are in the listing's currency."""
 
-    min_profit: Decimal | None = setting(ZERO, "Least profit", "amount", note="per pair, after fees")
-    min_roi: Decimal | None = setting(None, "Least ROI", "percent", note="profit of cost")
-    min_margin: Decimal | None = setting(None, "Least margin", "percent", note="profit of sale price", highest=80)
+    min_profit: Decimal | None = setting(ZERO, "Least profit", "amount", note="per pair, after fees", lowest=0)
+    min_roi: Decimal | None = setting(None, "Least ROI", "percent", note="profit of cost", lowest=0)
+    min_margin: Decimal | None = setting(
+        None, "Least margin", "percent", note="profit of sale price", lowest=0, highest=80
+    )
     min_ask: Decimal | None = setting(
         None, "Never below", "amount", note="whatever the cost; the highest floor acts", lowest=1
     )
