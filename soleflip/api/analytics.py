@@ -13,7 +13,7 @@ from pydantic import Field
 from werkzeug.exceptions import NotAcceptable
 
 from soleflip.api.contract import JSON, operation
-from soleflip.api.fields import Amount, Asked, AskedDay, Moment, Shape, Started, Upload, started
+from soleflip.api.fields import Amount, Asked, AskedDay, Moment, Number, Percent, Shape, Started, Upload, started
 from soleflip.api.figures import FiguresShape
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.analytics import Period, period_of, unit_for
@@ -23,6 +23,7 @@ from soleflip.services import analytics, costs, reports, tax, tax_exports, tax_f
 bp = Blueprint("analytics", __name__)
 
 TAG = "Analytics"
+DAYS = {"from": "start_date", "to": "end_date"}
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PDF = "application/pdf"
@@ -99,8 +100,8 @@ class ProfitShape(Shape):
     fees: list[FeeShape]
     money_at_work: Amount
     at_work: list[AgeShape]
-    median_days: Amount | None = Field(description="From purchase to sale.")
-    sell_through: Amount | None
+    median_days: Number | None = Field(description="From purchase to sale.")
+    sell_through: Percent | None
     over_time: list[BucketShape]
 
 
@@ -202,7 +203,7 @@ class PastResult(Shape):
 
 
 @bp.get("/analytics/profits")
-@operation(TAG, "read", ProfitShape)
+@operation(TAG, "read", ProfitShape, names=DAYS)
 def show_profits(query: ProfitQuery) -> ProfitShape:
     """Show what a period brought."""
     period, books = query.wanted(), runtime().books
@@ -224,7 +225,7 @@ def show_profits(query: ProfitQuery) -> ProfitShape:
 
 
 @bp.get("/analytics/groups")
-@operation(TAG, "read", GroupList)
+@operation(TAG, "read", GroupList, names=DAYS)
 def show_groups(query: GroupQuery) -> GroupList:
     """Show what a period brought by brand, product, size, shop, strategy or destination."""
     books = runtime().books

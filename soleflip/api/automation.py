@@ -15,8 +15,10 @@ from soleflip.api.fields import (
     Count,
     Ids,
     Moment,
+    Number,
     Page,
     Paged,
+    Percent,
     RunShape,
     Shape,
     Started,
@@ -97,7 +99,7 @@ class WaitingShape(Shape):
     count: int
     amount: Amount | None
     oldest: Moment
-    largest_fall: Amount | None
+    largest_fall: Percent | None
     requests: int
 
 
@@ -108,7 +110,7 @@ class OutlookShape(Shape):
     waiting: list[WaitingShape]
     halted: list[RunShape] = Field(description="Runs that failed with something left to send.")
     requests: int
-    minutes: Amount = Field(description="How long the requests take at the allowed rate.")
+    minutes: Number = Field(description="How long the requests take at the allowed rate.")
 
 
 class BudgetShape(Shape):

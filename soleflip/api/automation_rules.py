@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, Count, Ids, Moment, Page, Paged, RunShape, Shape, Started, seal, unseal
+from soleflip.api.fields import (
+    Amount,
+    Asked,
+    Count,
+    Ids,
+    Moment,
+    Page,
+    Paged,
+    RunShape,
+    Settings,
+    Shape,
+    Started,
+    seal,
+    unseal,
+)
 from soleflip.api.fields import started as started_run
 from soleflip.api.unit import actor, now, runtime, session, start_run, wake_after_commit
 from soleflip.domain import automation
@@ -22,8 +36,6 @@ from soleflip.services.rule_preview import Round, Would
 bp = Blueprint("automation_rules", __name__, url_prefix="/automation")
 
 TAG = "Automation"
-Setting = Annotated[str, Field(max_length=200)] | Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | bool | None
-Values = Annotated[dict[Annotated[str, Field(max_length=40)], Setting], Field(max_length=20)]
 
 
 class RuleWanted(Asked):
@@ -36,10 +48,10 @@ class RuleWanted(Asked):
 
     name: str = Field(min_length=1, max_length=120)
     subject: Literal["opportunity", "listing"]
-    conditions: Values = Field(default={})
+    conditions: Settings = Field(default={})
     action: Literal["buy", "list", "alert", "strategy", "delist"]
-    settings: Values = Field(default={}, description="pairs per opportunity, and the strategy of its asks")
-    limits: Values = Field(default={}, description="money_per_day, pairs_per_product, actions_per_hour")
+    settings: Settings = Field(default={}, description="pairs per opportunity, and the strategy of its asks")
+    limits: Settings = Field(default={}, description="money_per_day, pairs_per_product, actions_per_hour")
     autopilot: bool = False
 
     def read(self) -> automation.Rule:

@@ -10,7 +10,19 @@ from flask import Blueprint
 from pydantic import AwareDatetime, Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, Count, Ids, Moment, RefusedRow, RunShape, Shape, Started, started
+from soleflip.api.fields import (
+    Amount,
+    Asked,
+    Count,
+    Ids,
+    Moment,
+    Percent,
+    RefusedRow,
+    RunShape,
+    Shape,
+    Started,
+    started,
+)
 from soleflip.api.unit import actor, now, session, wake_after_commit
 from soleflip.models import Away
 from soleflip.services import away, away_asks
@@ -47,7 +59,7 @@ class PausedShape(Shape):
     highest_bid: Amount | None
     floor: Amount | None
     proposed: Amount | None
-    change: Amount | None
+    change: Percent | None
     is_stale: bool
     looked_at: Moment | None
     sentence: str | None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import wraps
 from typing import Any, NamedTuple
 
 import structlog
-from flask import Request, Response, make_response
+from flask import Request, Response, make_response, request
 from pydantic import BaseModel, ValidationError
 from spectree import Response as Answers
 from spectree import SpecTree
@@ -21,6 +22,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from soleflip.api import access
 from soleflip.api.once import once
 from soleflip.api.problems import FieldProblem, Unfit
+from soleflip.domain.errors import InvalidInput
 
 log = structlog.get_logger()
 
@@ -81,7 +83,7 @@ def _json_body(request: Request) -> Any:
     if request.mimetype != JSON and not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
     try:
-        return json.loads(request.get_data(), parse_constant=_refuse_constant)
+        return json.loads(request.get_data(), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is no JSON that can be read. Nothing was changed.") from error
 
@@ -166,10 +168,12 @@ def operation(
     status: int = 200,
     acts: bool = False,
     files: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
     """Make a view an operation: its scope is asked for, its request and answer are checked, and it is documented.
 
     `acts`: it takes an Idempotency-Key. `files`: content types it may answer with beside JSON, with what they hold.
+    `names`: how the request calls the fields that the services name otherwise.
     """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Response]:
@@ -180,13 +184,30 @@ def operation(
         answers = Answers(**{f"HTTP_{status}": returns}) if returns else Answers(f"HTTP_{status}")
         checked = spec.validate(resp=answers, tags=(tag,), security={"token": [scope]}, operation_id=name)(view)
 
+        def named(**path: Any) -> Any:
+            try:
+                return checked(**path)
+            except InvalidInput as error:
+                error.field = _as_sent(error.field, names or {})
+                raise
+
         @wraps(checked)
         def guarded(**path: Any) -> Response:
             refused = access.refuse_scope(scope)
             if refused is not None:
                 return refused
-            return once(lambda: checked(**path)) if acts else make_response(checked(**path))
+            return once(lambda: named(**path)) if acts else make_response(named(**path))
 
         return guarded
 
     return decorate
+
+
+def _as_sent(field: str | None, names: Mapping[str, str]) -> str | None:
+    """Return a refused field as the request calls it: by its own name there, and with the fields it stands in."""
+    field = names.get(field or "", field)
+    body = request.get_json(silent=True) if request.is_json else None
+    if field is None or not isinstance(body, dict) or field in body or field in request.args:
+        return field
+    holders = [name for name, inner in body.items() if isinstance(inner, dict) and field in inner]
+    return f"{holders[0]}.{field}" if len(holders) == 1 else field

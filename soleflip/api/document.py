@@ -47,7 +47,7 @@ PROBLEMS = {
     "in-flight": "The first request with this Idempotency-Key is still being worked on. Wait as Retry-After says.",
     "refused": "A guard said no, on purpose; `guard` names it: below the floor, cost unknown, stopped.",
     "needs-human": "Only a person can decide or act: reconnect, review.",
-    "too-large": "The file is too large.",
+    "too-large": "The file, the address or the headers are too large.",
     "unsupported-media-type": "The body is of another kind than the one declared.",
     "invalid-input": "A value was refused; `errors` names the field.",
     "too-many-requests": "The token has had its share. Wait as Retry-After says.",

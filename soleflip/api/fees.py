@@ -9,7 +9,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, AskedDay, Shape
+from soleflip.api.fields import Amount, Asked, AskedDay, Number, Settings, Shape
 from soleflip.api.unit import actor, now, session, start_run
 from soleflip.domain.fee_book import FeeBook
 from soleflip.domain.fee_tables import CATEGORIES
@@ -29,7 +29,7 @@ class FeeDay(Asked):
 class FigureValues(Asked):
     """Figures of a part by name, `valid_from` among them; what is missing is as it was on that day."""
 
-    values: dict[str, str | int | None] = Field(
+    values: Settings = Field(
         max_length=20, examples=[{"valid_from": "2026-03-01", "category": "standard", "shipping": "5.20"}]
     )
 
@@ -46,16 +46,17 @@ class ScheduleShape(Shape):
 
     category: str
     currency: str
-    transaction_rate: Amount
+    transaction_rate: Number
     minimum_fee: Amount
-    processing_rate: Amount
+    processing_rate: Number
     shipping: Amount
 
 
 class PenaltyShape(Shape):
-    """What failing to complete a sale costs: a fraction of the price, at least `minimum`."""
+    """What failing to complete a sale costs: a fraction of the price, at least `minimum` in `currency`."""
 
-    rate: Amount
+    currency: str
+    rate: Number
     minimum: Amount
 
 
@@ -107,5 +108,7 @@ def _shape(book: FeeBook, day: date | None = None) -> FeesShape:
                 shipping=schedule.shipping,
             )
         )
-    penalty = PenaltyShape(rate=found.rate, minimum=found.minimum) if found else None
+    penalty = (
+        PenaltyShape(currency=book.standard(on).currency, rate=found.rate, minimum=found.minimum) if found else None
+    )
     return FeesShape(day=on, schedules=schedules, penalty=penalty, entered=fees.written(book))

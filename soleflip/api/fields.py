@@ -15,9 +15,12 @@ from spectree.model_adapter.pydantic_adapter import BaseFile
 from werkzeug.datastructures import FileStorage
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import cents
 from soleflip.models import Product, Run, Variant
 
-_AMOUNT = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["95.00"]}
+_AMOUNT = {"type": "string", "format": "amount", "pattern": r"^-?[0-9]+\.[0-9]{2}$", "examples": ["95.00"]}
+_PERCENT = {"type": "string", "format": "percent", "pattern": r"^-?[0-9]+\.[0-9]{2}$", "examples": ["12.50"]}
+_NUMBER = {"type": "string", "format": "decimal", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["4.5"]}
 _MOMENT = {"type": "string", "format": "date-time", "examples": ["2026-03-31T09:30:00Z"]}
 
 
@@ -26,16 +29,37 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Amount = Annotated[
-    Decimal, PlainSerializer(lambda value: f"{value:f}", return_type=str), WithJsonSchema(_AMOUNT, mode="serialization")
-]
-"""An amount or a percentage in an answer, as text; the currency stands beside it."""
+_Cents = PlainSerializer(lambda value: f"{cents(value):f}", return_type=str)
+_Exact = PlainSerializer(lambda value: f"{value:f}", return_type=str)
+
+Amount = Annotated[Decimal, _Cents, WithJsonSchema(_AMOUNT, mode="serialization")]
+"""An amount in an answer, as text with two decimals; its currency stands beside it, or at the top of the answer."""
+
+Percent = Annotated[Decimal, _Cents, WithJsonSchema(_PERCENT, mode="serialization")]
+"""A percentage in an answer, as text with two decimals: 12.50 is 12.5 %."""
+
+Rounded = Annotated[Decimal, _Cents, WithJsonSchema(_NUMBER, mode="serialization")]
+"""A figure of statistics in an answer, as text with two decimals; what it counts is said beside it."""
+
+Number = Annotated[Decimal, _Exact, WithJsonSchema(_NUMBER, mode="serialization")]
+"""Any other number in an answer, as text as exact as it is known: days, fractions, rates."""
 
 Moment = Annotated[datetime, PlainSerializer(utc, return_type=str), WithJsonSchema(_MOMENT, mode="serialization")]
 """A time in an answer: ISO 8601, UTC."""
 
 AskedAmount = Annotated[Decimal, Field(ge=0, lt=10_000_000, decimal_places=2, examples=["95.00"])]
 """An amount in a request: text or a number, at most two decimals."""
+
+Setting = (
+    Annotated[str, Field(max_length=1000)]
+    | Annotated[Decimal, Field(ge=-10_000_000, le=10_000_000), WithJsonSchema({"type": "number"}, mode="validation")]
+    | bool
+    | None
+)
+"""The value of a setting in a request: text or, where it is a number, a number as well; null for none."""
+
+Settings = Annotated[dict[Annotated[str, Field(max_length=60)], Setting], Field(max_length=40)]
+"""Settings in a request by name."""
 
 AskedDay = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31), examples=["2026-03-31"])]
 Ids = Annotated[list[UUID], Field(min_length=1, max_length=1000)]

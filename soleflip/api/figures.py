@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from soleflip.api.fields import Amount, Shape
+from soleflip.api.fields import Amount, Percent, Shape
 from soleflip.domain.analytics import Figures
 
 
@@ -18,8 +18,8 @@ class FiguresShape(Shape):
     cost: Amount
     other: Amount = Field(description="Penalties and write-offs.")
     profit: Amount = Field(description="Of the sales whose cost is known, after penalties and write-offs.")
-    margin: Amount | None = Field(description="Profit in percent of revenue.")
-    roi: Amount | None = Field(description="Profit in percent of cost.")
+    margin: Percent | None = Field(description="Profit in percent of revenue.")
+    roi: Percent | None = Field(description="Profit in percent of cost.")
     average_profit: Amount | None
     unknown_sales: int = Field(description="Sales whose cost is unknown; they are in no profit.")
     unknown_payout: Amount

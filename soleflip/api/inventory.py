@@ -18,6 +18,7 @@ from soleflip.api.fields import (
     Count,
     Ids,
     Moment,
+    Number,
     Page,
     Paged,
     ProductShape,
@@ -63,7 +64,7 @@ class ItemShape(Shape):
     currency: str
     price: Amount | None
     delivery: Amount | None
-    vat_rate: Amount | None
+    vat_rate: Number | None
     vat_amount: Amount | None
     supplier: str | None
     document: str | None

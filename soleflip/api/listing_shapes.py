@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from soleflip.api.fields import Amount, Moment, ProductShape, Shape, VariantShape
+from soleflip.api.fields import Amount, Moment, Percent, ProductShape, Shape, VariantShape
 from soleflip.models import StockxListing
 from soleflip.services.asks import AskRow
 from soleflip.services.listing_detail import Detail
@@ -27,7 +27,7 @@ class ListingShape(Shape):
     buy_price: Amount | None
     floor_price: Amount | None = Field(description="The lowest ask that may be sent.")
     expected_profit: Amount | None
-    expected_margin: Amount | None
+    expected_margin: Percent | None
     current_lowest_ask: Amount | None
     current_highest_bid: Amount | None
     strategy: str
@@ -134,8 +134,8 @@ class PreviewRowShape(Shape):
     fees: Amount | None
     payout: Amount | None
     profit: Amount | None
-    margin: Amount | None
-    roi: Amount | None
+    margin: Percent | None
+    roi: Percent | None
     floor: Amount | None
     lowest_ask: Amount | None
     highest_bid: Amount | None

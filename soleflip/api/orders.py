@@ -16,8 +16,10 @@ from soleflip.api.fields import (
     AskedAmount,
     AskedDay,
     Moment,
+    Number,
     Page,
     Paged,
+    Percent,
     Shape,
     Started,
     seal,
@@ -61,8 +63,8 @@ class OrderShape(Shape):
     estimated_payout: Amount | None
     original_buy_price: Amount | None
     net_profit: Amount | None = Field(description="Payout less cost and penalties; missing while the cost is unknown.")
-    actual_margin: Amount | None
-    roi: Amount | None
+    actual_margin: Percent | None
+    roi: Percent | None
     match_state: str
     listing_id: UUID | None
     item_id: UUID | None
@@ -98,7 +100,7 @@ class PayoutLineShape(Shape):
     name: str
     kind: str
     amount: Amount
-    percentage: Amount | None
+    percentage: Number | None
 
 
 class EntryShape(Shape):
@@ -111,7 +113,7 @@ class EntryShape(Shape):
     currency: str
     books_amount: Amount
     books_currency: str
-    rate: Amount
+    rate: Number
     booked_at: Moment
     reverses_id: int | None
 

@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, Moment, Shape
+from soleflip.api.fields import Asked, Moment, Number, Percent, Rounded, Shape
 from soleflip.api.figures import FiguresShape
 from soleflip.api.unit import actor, now, runtime, session
 from soleflip.services import strategy_performance
@@ -23,9 +23,9 @@ class EstimateShape(Shape):
     """A mean or a share with its 95 % interval."""
 
     count: int
-    value: Amount
-    low: Amount
-    high: Amount
+    value: Rounded
+    low: Rounded
+    high: Rounded
 
 
 class StrategyResultShape(Shape):
@@ -36,11 +36,11 @@ class StrategyResultShape(Shape):
     live: int
     listed: int
     changes: int
-    days_to_sell: Amount | None = Field(description="Median days from listing to sale.")
+    days_to_sell: Number | None = Field(description="Median days from listing to sale.")
     days: EstimateShape | None = Field(description="Mean days from listing to sale.")
-    sell_through: Amount | None = Field(description="Sales in percent of what was listed.")
+    sell_through: Percent | None = Field(description="Sales in percent of what was listed.")
     sold_share: EstimateShape | None = Field(description="The same with its interval.")
-    changes_per_sale: Amount | None
+    changes_per_sale: Number | None
     profit_per_sale: EstimateShape | None
     against_hold: EstimateShape | None = Field(description="Difference of profit per sale to the strategy hold.")
     verdict: str | None = Field(description="better, worse, no difference shown, or not enough data yet")
@@ -62,7 +62,7 @@ class ArmShape(Shape):
     share: int
     listed: int
     sold: int
-    sell_through: Amount | None
+    sell_through: Percent | None
     sold_share: EstimateShape | None = Field(description="Sales in percent of what was listed, with its interval.")
     per_pair: EstimateShape | None = Field(description="Realised profit per pair listed.")
     difference: EstimateShape | None

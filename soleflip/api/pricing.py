@@ -9,7 +9,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Amount, Asked, Count, Ids, Moment, Shape, Started, started
+from soleflip.api.fields import Amount, Asked, Count, Ids, Moment, Settings, Shape, Started, started
 from soleflip.api.listing_shapes import ListingDetail
 from soleflip.api.selling import STRATEGY
 from soleflip.api.unit import actor, now, session, start_run, wake_after_commit
@@ -22,8 +22,6 @@ from soleflip.services.settings import PricingSettings
 bp = Blueprint("pricing", __name__, url_prefix="/selling")
 
 TAG = "Pricing"
-
-Values = dict[str, str | int | bool | None]
 
 
 class UpdateAll(Asked):
@@ -70,14 +68,14 @@ class PricingShape(Shape):
 class GuardValues(Asked):
     """The guard rails, by name; missing ones get their default."""
 
-    values: Values = Field(max_length=40)
+    values: Settings
 
 
 class StrategyChoice(Asked):
     """A strategy and its settings; missing ones get their default."""
 
     strategy: str = Field(pattern=STRATEGY)
-    settings: Values = Field(default={}, max_length=40)
+    settings: Settings = Field(default={})
 
 
 class BulkStrategy(Asked):

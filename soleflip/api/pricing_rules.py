@@ -9,7 +9,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Count, Ids, Moment, Shape
+from soleflip.api.fields import Asked, Count, Ids, Moment, Settings, Shape
 from soleflip.api.listing_shapes import ListingDetail
 from soleflip.api.selling import STRATEGY
 from soleflip.api.unit import actor, now, session
@@ -18,7 +18,6 @@ from soleflip.services import listing_detail, listings, pricing_rules
 bp = Blueprint("pricing_rules", __name__, url_prefix="/selling")
 
 TAG = "Pricing"
-Values = dict[str, str | int | bool | None]
 
 
 class RuleShape(Shape):
@@ -52,20 +51,20 @@ class RuleStrategy(Asked):
 
     acts: str | None = Field(default=None, pattern=STRATEGY)
     strategy: str = Field(pattern=STRATEGY)
-    settings: Values = Field(default={}, max_length=40)
+    settings: Settings = Field(default={})
 
 
 class DefaultSettings(Asked):
     """A strategy's settings where no rule says otherwise."""
 
     strategy: str = Field(pattern=STRATEGY)
-    settings: Values = Field(max_length=40)
+    settings: Settings
 
 
 class OwnGuards(Asked):
     """Guard rails by name; blank ones come from the next layer, "off" switches an optional one off."""
 
-    values: Values = Field(max_length=40)
+    values: Settings
 
 
 class Tagging(Asked):

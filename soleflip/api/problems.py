@@ -43,9 +43,11 @@ NAMES = {
     406: "not-acceptable",
     409: "conflict",
     413: "too-large",
+    414: "too-large",
     415: "unsupported-media-type",
     422: "invalid-input",
     429: "too-many-requests",
+    431: "too-large",
     500: "server-error",
     503: "retry-later",
 }
@@ -112,6 +114,13 @@ def of_http(error: HTTPException) -> Response:
     return response
 
 
+def describe(status: int, detail: str, request_id: str, *, name: str | None = None) -> Problem:
+    """Return the problem of a status, named by it unless a name is given."""
+    name = name or NAMES.get(status, NAMES[400 if status < 500 else 500])
+    title = name.replace("-", " ").capitalize()
+    return Problem(type=f"/api/v1/docs#{name}", title=title, status=status, detail=detail, request_id=request_id)
+
+
 def answer(
     status: int,
     detail: str,
@@ -122,16 +131,8 @@ def answer(
     **headers: str,
 ) -> Response:
     """Write a problem; headers are named with underscores."""
-    name = name or NAMES.get(status, NAMES[400 if status < 500 else 500])
-    problem = Problem(
-        type=f"/api/v1/docs#{name}",
-        title=name.replace("-", " ").capitalize(),
-        status=status,
-        detail=detail,
-        request_id=str(g.get("request_id", "unnamed")),
-        errors=list(errors),
-        guard=guard,
-    )
+    problem = describe(status, detail, str(g.get("request_id", "unnamed")), name=name)
+    problem.errors, problem.guard = list(errors), guard
     log.info("api request refused", path=request.path, method=request.method, status=status, why=detail)
     response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=CONTENT_TYPE)
     if status == 503:

@@ -18,8 +18,10 @@ from soleflip.api.fields import (
     Count,
     Ids,
     Moment,
+    Number,
     Page,
     Paged,
+    Percent,
     ProductShape,
     Shape,
     Started,
@@ -28,7 +30,7 @@ from soleflip.api.fields import (
     started,
     unseal,
 )
-from soleflip.api.unit import actor, now, session, start_run
+from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.opportunities import lines_of
 from soleflip.models import Opportunity
 from soleflip.services import opportunities
@@ -105,13 +107,13 @@ class OpportunityShape(Shape):
     payout: Amount | None
     net_profit: Amount | None = Field(description="What the books will show when it sells at `ask`.")
     expected_profit: Amount | None = Field(description="What is left of it after VAT due and failed sales.")
-    margin: Amount | None = Field(description="Profit in percent of the ask.")
-    roi: Amount | None = Field(description="Profit in percent of the cost.")
+    margin: Percent | None = Field(description="Profit in percent of the ask.")
+    roi: Percent | None = Field(description="Profit in percent of the cost.")
     bid: Amount | None
     payout_now: Amount | None
     net_profit_now: Amount | None = Field(description="For selling into the highest bid at once.")
     quote_at: Moment | None
-    days_to_sell: Amount | None = Field(
+    days_to_sell: Number | None = Field(
         description="Median of our own sales of the product, else of the market's gaps."
     )
     watched_at: Moment | None
@@ -156,14 +158,15 @@ class OpportunityDetail(OpportunityShape):
 
 
 class SummaryShape(Shape):
-    """Sums over opportunities, amounts in the books' currency, ROI in percent."""
+    """Sums over opportunities: amounts in `currency`, the books' own, ROI in percent."""
 
+    currency: str
     key: str = Field(description="Id of the product or shop; empty for all together.")
     name: str
     count: int
     profit: Amount
     average_profit: Amount | None
-    average_roi: Amount | None
+    average_roi: Percent | None
     best_profit: Amount | None
     cost: Amount
 
@@ -312,4 +315,7 @@ def _lines(found: Opportunity, part: str) -> list[ArithmeticLine]:
 
 
 def _summary(found: Summary) -> SummaryShape:
-    return SummaryShape.model_validate(found)
+    return SummaryShape(
+        currency=runtime().books.currency,
+        **{name: getattr(found, name) for name in SummaryShape.model_fields if name != "currency"},
+    )

@@ -86,8 +86,9 @@ class Placed(Shape):
 
 
 class PreviewShape(Shape):
-    """What listing a selection would mean: amounts in each row's currency."""
+    """What listing a selection would mean: sums in `currency`."""
 
+    currency: str
     strategy: str
     rows: list[PreviewRowShape]
     listable: int
@@ -149,6 +150,7 @@ def preview_listings(json: CreateListings) -> PreviewShape:
     """Show what listing these pairs would mean; nothing is written."""
     shown = _preview(json.opportunity_ids, json.item_ids, json.pricing_strategy, json.asks)
     return PreviewShape(
+        currency=runtime().books.currency,
         strategy=shown.strategy,
         rows=[PreviewRowShape.of(row) for row in shown.rows],
         listable=len(shown.listable),

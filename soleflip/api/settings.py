@@ -10,7 +10,7 @@ from flask import Blueprint
 from pydantic import Field, RootModel
 
 from soleflip.api.contract import operation
-from soleflip.api.fields import Asked, Moment, Page, Paged, ProductShape, Shape, seal, unseal
+from soleflip.api.fields import Asked, Moment, Page, Paged, ProductShape, Settings, Shape, seal, unseal
 from soleflip.api.inventory import ItemShape
 from soleflip.api.listing_shapes import ListingShape
 from soleflip.api.orders import OrderShape
@@ -33,7 +33,7 @@ class SettingsShape(RootModel[dict[str, Values]]):
 class SettingValues(Asked):
     """Settings of one group by name; missing ones stay as they are."""
 
-    values: Values = Field(max_length=40)
+    values: Settings
 
 
 class AccountShape(Shape):

@@ -198,9 +198,12 @@ def test_the_field_that_is_wrong_is_named(caller: Caller) -> None:
     problem = check_problem(answer, 422, "invalid-input")
     assert {each["field"] for each in problem["errors"]} == {"opportunity_ids.0", "colour"}
     answer = caller.send("PUT", "/settings/vat", json={"values": {"rate": "high"}})
-    assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == "rate"
+    assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == "values.rate"
     answer = caller.get("/quickflip/opportunities?min_profit=lots")
     assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == "min_profit"
+    for path in ("/analytics/profits", "/analytics/groups"):
+        answer = caller.get(f"{path}?start_date=2026-03-02&end_date=2026-03-01")
+        assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == "end_date"
 
 
 def test_a_read_is_sent_once_and_named_afterwards(caller: Caller) -> None:

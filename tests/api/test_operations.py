@@ -36,10 +36,10 @@ COSTS = b"style,size,cost,date\nAB1234-100,9,20.00,2026-01-05\n"
 AUTOMATION_RULE = {
     "name": "Bargains",
     "subject": "opportunity",
-    "conditions": {"min_profit": "25", "min_roi": 20, "match": "firm"},
+    "conditions": {"min_profit": 25.5, "min_roi": 20, "match": "firm"},
     "action": "list",
     "settings": {"pairs": 1, "strategy": "competitive"},
-    "limits": {"money_per_day": "500", "pairs_per_product": 2, "actions_per_hour": 10},
+    "limits": {"money_per_day": "500.00", "pairs_per_product": 2, "actions_per_hour": 10},
     "autopilot": False,
 }
 MAPPING = {"columns": {"external_id": "No", "title": "Name", "price": "Price", "style_code": "Style"}, "shop": "S"}
@@ -349,3 +349,58 @@ def test_amounts_are_text_and_times_are_utc(caller: Caller, world: World) -> Non
     assert listing["ask_price"] == "180.00"
     assert listing["currency"] == "EUR"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", listing["created_at"])
+
+
+def test_a_setting_may_be_a_number_or_text_wherever_settings_are_taken(caller: Caller, world: World) -> None:
+    listing, rule = world.listing_id[1], world.rule_id[0]
+    for number in (7.5, "7.5"):
+        guards = {"values": {"min_profit": number, "max_age_minutes": 45}}
+        assert caller.send("PUT", "/selling/pricing/guards", json=guards).status_code == 200
+        assert caller.send("PUT", f"/selling/pricing/rules/{rule}/guards", json=guards).status_code == 200
+        assert caller.send("PUT", f"/selling/listings/{listing}/guards", json=guards).status_code == 200
+        vat = caller.send("PUT", "/settings/vat", json={"values": {"rate": number}})
+        assert vat.json["vat"]["rate"] == "7.5"
+        fee = {"values": {"valid_from": "2026-03-01", "shipping": number}}
+        assert caller.post("/settings/fees/figures", fee).status_code == 200
+        wanted = AUTOMATION_RULE | {"name": f"Of {number!r}", "conditions": {"min_profit": number, "max_held": 1}}
+        made = caller.post("/automation/rules", wanted)
+        assert made.status_code == 201, made.text
+        assert made.json["conditions"]["min_profit"] == "7.5"
+        assert made.json["conditions"]["max_held"] == "1"
+
+
+AMOUNT, CURRENCY = re.compile(r"^-?[0-9]+.[0-9]{2}$"), re.compile(r"^[A-Z]{3}$")
+
+
+def test_every_amount_has_two_decimals_and_its_currency_beside_it(app: Flask, caller: Caller, full: World) -> None:
+    with app.test_request_context():
+        found = document()
+    schemas = found["components"]["schemas"]
+    entries = [entry for methods in found["paths"].values() for entry in methods.values()]
+    without: list[str] = []
+
+    def look(schema: dict[str, Any], beside: bool, at: str, seen: frozenset[str]) -> None:
+        if (name := schema.get("$ref", "").rpartition("/")[2]) in seen:
+            return
+        if name:
+            seen, schema = seen | {name}, schemas[name]
+        inside = schema.get("properties", {})
+        beside = beside or any("currency" in field for field in inside)
+        if schema.get("format") == "amount" and not beside:
+            without.append(at)
+        for field, each in inside.items():
+            look(each, beside, f"{at}.{field}", seen)
+        inner = [*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")]
+        for each in inner:
+            if isinstance(each, dict):
+                look(each, beside, at, seen)
+
+    for entry in entries:
+        for answer in entry["responses"].values():
+            for content in answer.get("content", {}).values():
+                look(content["schema"], False, entry["operationId"], frozenset())
+    assert sorted(set(without)) == []
+    profits = caller.get("/analytics/profits?period=7d").json
+    assert profits["realised"]["revenue"] == "0.00" or AMOUNT.match(profits["realised"]["revenue"])
+    assert AMOUNT.match(profits["expected"]["payout"])
+    assert CURRENCY.match(profits["currency"])
