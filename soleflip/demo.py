@@ -34,6 +34,7 @@ from soleflip.cli import DEMO_FEED
 from soleflip.config import PROJECT, VARIABLES, Settings
 from soleflip.db import db
 from soleflip.domain.errors import SoleFlipError
+from soleflip.domain.words import count_of
 from soleflip.factory import create_app
 from soleflip.jobs import tasks
 from soleflip.models import FeedImport, Run, StockxListing, StockxOrder
@@ -93,7 +94,9 @@ def stage(feed: Path) -> Iterator[Stage]:
         settings = Settings.from_env(_environment(folder))
         world = folder / "sandbox.sqlite"
         report = sandbox.seed_world(feed, world)
-        click.echo(f"A sandbox world with {report.products} products in {report.variants} sizes.")
+        click.echo(
+            f"A sandbox world with {count_of(report.products, 'product')} in {count_of(report.variants, 'size')}."
+        )
         with local.servers(settings), _sandbox_process(world, settings):
             app = create_app(settings)
             logging.getLogger().setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ from soleflip import schema
 from soleflip.cli.parts import EXISTING, database, plainly, runtime
 from soleflip.config import add_kept_key, new_encryption_key
 from soleflip.db import db
+from soleflip.domain.words import count_of
 from soleflip.services import audit, backups, keyring, restores, sealing
 
 keys = AppGroup("keys", help="Encryption keys.")
@@ -50,7 +51,7 @@ def restore(file: Path, yes: bool) -> None:
     click.echo(f"{done.rows} rows are back, compared with what the backup held.")
     click.echo(f"The database before is kept as {done.kept_as}; drop it when all is well.")
     click.echo(
-        f"Writes to StockX are stopped, {done.unsure} listings wait for your decision: sync, look, `flask resume`."
+        f"Writes to StockX are stopped, {count_of(done.unsure, 'listing waits', 'listings wait')} for your decision: sync, look, `flask resume`."
     )
 
 

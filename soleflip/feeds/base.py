@@ -13,6 +13,7 @@ from soleflip.domain.catalog import read_style_code, style_keys
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO
 from soleflip.domain.sizes import SYSTEMS, read_size, system_named
+from soleflip.domain.words import count_of
 from soleflip.feeds.fields import clean, read_currency, read_flag, read_gtin, read_link, read_money, read_stock
 
 FIELDS = {
@@ -187,7 +188,7 @@ class RowReader:
     def read(self, line: int, record: Sequence[str]) -> OfferRow:
         """Return the offer of one record; raises InvalidInput with the field."""
         if len(record) != self._width and (len(record) < self._width or any(record[self._width :])):
-            raise InvalidInput(f"the row has {len(record)} columns, the first line has {self._width}")
+            raise InvalidInput(f"the row has {count_of(len(record), 'column')}, the first line has {self._width}")
         cells = self._pick([*record[: self._width], ""])
         number, title, brand, gtin, style, size, price, delivery, currency, in_stock, stock, link, image, shop = cells
         external_id, name = clean(number, 120), _words(title, 300)

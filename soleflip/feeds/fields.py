@@ -10,6 +10,7 @@ from babel.core import UnknownLocaleError
 from babel.numbers import NumberFormatError, is_currency, parse_decimal
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.words import count_of
 
 LARGEST_AMOUNT = Decimal("99999999.99")
 SYMBOLS = {"€": "EUR", "£": "GBP", "¥": "JPY", "zł": "PLN", "₩": "KRW", "CA$": "CAD", "A$": "AUD", "US$": "USD"}
@@ -136,7 +137,7 @@ def read_gtin(text: str) -> str | None:
     if not digits.isascii() or not digits.isdigit():
         raise InvalidInput(f"{clean(text, 30)!r} is no EAN: it has to be digits")
     if len(digits) not in _GTIN_LENGTHS:
-        raise InvalidInput(f"{digits[:30]} has {len(digits)} digits: an EAN has 8, 12, 13 or 14")
+        raise InvalidInput(f"{digits[:30]} has {count_of(len(digits), 'digit')}: an EAN has 8, 12, 13 or 14")
     # GS1's sum with weights 1 and 3 from the right; sums of bytes, since every row of a feed comes by here.
     codes = digits.encode("ascii")
     if (sum(codes[::-2]) + 3 * sum(codes[-2::-2])) % 10 != _GTIN_LENGTHS[len(digits)]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from soleflip.domain.words import count_of
 from soleflip.feeds.base import FeedError
 
 LONGEST_LINE = 1024 * 1024
@@ -165,7 +166,7 @@ class TextRecords:
         """Say how odd bytes were read."""
         if not self._lines.odd_lines:
             return []
-        return [f"{self._lines.odd_lines} lines are not UTF-8 and were read as Windows-1252."]
+        return [f"{count_of(self._lines.odd_lines, 'line is', 'lines are')} not UTF-8, read as Windows-1252."]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.db import db
 from soleflip.domain.errors import RetryLater, SoleFlipError
+from soleflip.domain.words import count_of
 from soleflip.models import Run
 from soleflip.runtime import Runtime
 from soleflip.services import (
@@ -200,7 +201,7 @@ def _end(runtime: Runtime, run: Run, state: str, message: str) -> None:
 def _later(runtime: Runtime, run: Run, limit: int, message: str) -> None:
     """Put a run back with a growing pause, or fail it after `limit` attempts."""
     if run.attempts >= limit:
-        _end(runtime, run, "failed", f"{message} Given up after {run.attempts} attempts.")
+        _end(runtime, run, "failed", f"{message} Given up after {count_of(run.attempts, 'attempt')}.")
         return
     pause = min(2.0 ** min(run.attempts, 9), 300.0)
     with runtime.transaction() as session:

@@ -17,6 +17,7 @@ from soleflip.domain.fees import FeeSchedule, estimate_payout
 from soleflip.domain.listings import check_ask
 from soleflip.domain.money import percent
 from soleflip.domain.pricing import Acting
+from soleflip.domain.words import count_of
 from soleflip.models import (
     LatestQuote,
     Product,
@@ -276,7 +277,7 @@ def _warnings(
     elif now - quote.at > timedelta(hours=1):
         warnings.append(f"The quote is {(now - quote.at) // timedelta(hours=1)} h old.")
     if own:
-        warnings.append(f"{len(own)} own ask{'s' if len(own) > 1 else ''} on this size.")
+        warnings.append(f"{count_of(len(own), 'own ask')} on this size.")
     if not source.is_bought:
         warnings.append("Not bought yet.")
     if profit is not None and profit < thresholds.min_profit:

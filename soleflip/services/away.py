@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput, Refused
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, Away, AwayAsk, Run, StockxListing
 from soleflip.services import runs
 
@@ -114,7 +115,7 @@ def come_back(session: Session, *, actor: str, now: datetime) -> Away:
     away = current(session)
     left = waiting(session, away)
     if left:
-        raise Conflict(f"{left} paused {'ask waits' if left == 1 else 'asks wait'} for your word.")
+        raise Conflict(f"{count_of(left, 'paused ask waits', 'paused asks wait')} for your word.")
     if runs.is_open(session, PAUSE):
         raise Conflict("Asks are still being paused: wait for that, or cancel its run.")
     away.state, away.over_at, away.over_by = "over", now, actor

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from soleflip.domain import pricing
 from soleflip.domain.errors import Conflict, InvalidInput, RetryLater
 from soleflip.domain.money import HUNDRED
+from soleflip.domain.words import count_of
 from soleflip.models import Away, AwayAsk, ListingChange, Product, Run, StockxListing
 from soleflip.services import away, change_batches, changes, market, pricing_rules, runs
 from soleflip.services.changes import Asked, Wish
@@ -84,7 +85,9 @@ def pause(work: Work) -> str:
             wanted, busy = _ask_to_pause(session, work)
         change_batches.carry_out(work)
         if busy:
-            raise RetryLater(f"{busy} asks are under way otherwise; they are paused as soon as that is over.")
+            raise RetryLater(
+                f"{count_of(busy, 'ask is', 'asks are')} under way otherwise, to be paused as soon as that is over."
+            )
         if not wanted:
             return change_batches.report(work)
 
@@ -134,12 +137,14 @@ def look(work: Work) -> str:
         )
         products = session.execute(query.order_by(Product.id)).all()
     for done, (product_id, stockx_id) in enumerate(products):
-        work.progress(done=done, total=len(products), message=f"Asking for the market of {len(products)} products")
+        work.progress(
+            done=done, total=len(products), message=f"Asking for the market of {count_of(len(products), 'product')}"
+        )
         market.fetch_quotes(work, product_id, stockx_id or "", Lane.HOT)
     for start in range(0, len(ids), MOST):
         _note_proposals(work, away_id, ids[start : start + MOST])
     work.progress(done=len(products))
-    return f"{len(ids)} paused {'ask' if len(ids) == 1 else 'asks'} looked at."
+    return f"{count_of(len(ids), 'paused ask')} looked at."
 
 
 def _note_proposals(work: Work, away_id: UUID, listing_ids: Sequence[UUID]) -> None:

@@ -21,6 +21,7 @@ from soleflip.config import Settings
 from soleflip.db import SCHEMAS, Transaction
 from soleflip.domain.backups import KeepingPlan, kept
 from soleflip.domain.errors import InvalidInput, NeedsHuman, NotFound
+from soleflip.domain.words import count_of
 from soleflip.embedded import dump
 from soleflip.models import AuditEntry
 from soleflip.services import sealing, settings
@@ -82,8 +83,8 @@ def perform(work: Work) -> str:
         plan = settings.load(session, BackupSettings).plan
         session.add(AuditEntry(actor=work.actor, act="backup made", subject=made.name, after={"rows": made.rows}))
     gone = prune(folder, plan, work.books.timezone, now)
-    dropped = f" {gone} old ones were dropped by the plan." if gone else ""
-    return f"{made.name}: {made.rows} rows, restored once and compared.{dropped}"
+    dropped = f" {count_of(gone, 'old one was', 'old ones were')} dropped by the plan." if gone else ""
+    return f"{made.name}: {count_of(made.rows, 'row')}, restored once and compared.{dropped}"
 
 
 def make(place: Settings, transaction: Transaction, folder: Path) -> Backup:

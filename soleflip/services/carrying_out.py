@@ -18,6 +18,7 @@ from soleflip.domain import automation
 from soleflip.domain.automation import Spent, room
 from soleflip.domain.errors import SoleFlipError
 from soleflip.domain.money import ZERO
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, AutomatedPair, Decision, Item, Opportunity, Run, StockxListing
 from soleflip.services import (
     alerts,
@@ -322,4 +323,4 @@ def _fail(task: Task, why: str, carried: Carried) -> None:
 
 
 def _pairs(number: int) -> str:
-    return "One pair" if number == 1 else f"{number} pairs"
+    return "One pair" if number == 1 else count_of(number, "pair")

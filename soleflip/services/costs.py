@@ -18,6 +18,7 @@ from soleflip.domain.catalog import style_keys
 from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.money import cents
+from soleflip.domain.words import count_of
 from soleflip.feeds.fields import read_currency, read_money
 from soleflip.models import AuditEntry, Item, Product, Purchase, StockxOrder, Variant
 from soleflip.services import ledger, profit_days, rates
@@ -69,9 +70,9 @@ class CostsResult:
         """Say it in one sentence."""
         done = "would be matched" if self.dry_run else "matched"
         return (
-            f"{self.rows} rows: {self.matched} {done} to sales, {self.duplicates} duplicates, "
+            f"{count_of(self.rows, 'row')}: {self.matched} {done} to sales, {count_of(self.duplicates, 'duplicate')}, "
             f"{len(self.left_over)} left over, {len(self.refused)} refused. "
-            f"{len(self.without_cost)} sales still have no cost."
+            f"{count_of(len(self.without_cost), 'sale still has', 'sales still have')} no cost."
         )
 
     def as_json(self) -> dict[str, Any]:

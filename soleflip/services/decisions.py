@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
 from soleflip.domain.errors import Conflict, NotFound
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, Decision, Product, Rule, Variant
 from soleflip.services import alerts, automation_rules, cursors
 from soleflip.services.automation_rules import OPEN_STATES
@@ -121,8 +122,7 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
     ]
     written = session.scalars(insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)).all()
     if written and not by_itself:
-        plural = "s wait" if len(written) > 1 else " waits"
-        title = f"{rule.name}: {len(written)} decision{plural} for your word"
+        title = f"{rule.name}: {count_of(len(written), 'decision waits', 'decisions wait')} for your word"
         alerts.raise_alert(
             session, "decision", str(rule.id), title, fitting[0].verdict.sentence, "/automation/decisions", now
         )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 from soleflip.channels import Message, Outcome
 from soleflip.domain.alerts import KINDS, Rhythm, due, end_of_quiet, pause_after
 from soleflip.domain.errors import Conflict
+from soleflip.domain.words import count_of
 from soleflip.models import Alert, AlertChannel, AlertDelivery
 from soleflip.services import alerts, channels
 from soleflip.services.runs import NOW, Work
@@ -68,7 +69,7 @@ class Parcel:
         if len(told) == 1:
             return Message(told[0].title, _text(told[0], site) or told[0].title, is_urgent)
         lines = [f"• {alert.title}\n{_text(alert, site)}".rstrip() for alert in told]
-        return Message(f"SoleFlip: {len(told)} alerts", "\n".join(lines), is_urgent)
+        return Message(f"SoleFlip: {count_of(len(told), 'alert')}", "\n".join(lines), is_urgent)
 
 
 def is_due(session: Session) -> bool:

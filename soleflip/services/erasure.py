@@ -12,6 +12,7 @@ from soleflip.config import Settings
 from soleflip.db import Base
 from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.listings import LIVE_STATES
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, StockxListing, User
 from soleflip.services import accounts, backups, open_files
 
@@ -48,9 +49,8 @@ def erase(session: Session, user: User, password: str, word: str, *, asks_stay: 
         raise InvalidInput(f"Type {WORD}, in capital letters.", field="word")
     up = asks_up(session)
     if up and not asks_stay:
-        raise Conflict(
-            f"{up} asks are up on StockX or on their way there. Delist them first, or tick that they stay there."
-        )
+        asks = count_of(up, "ask is", "asks are")
+        raise Conflict(f"{asks} up on StockX or on the way there. Delist first, or tick that they stay there.")
     _empty(session, [table for table in Base.metadata.sorted_tables if table.fullname not in KEPT])
     session.execute(delete(User).where(User.id != user.id))
     session.add(AuditEntry(actor=user.email, act="everything deleted", after={"asks left on StockX": up}))

@@ -11,6 +11,7 @@ from sqlalchemy import Interval, Select, case, literal, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
+from soleflip.domain.words import count_of
 from soleflip.models import Run
 from soleflip.services import alerts, runs, timetable
 from soleflip.services.runs import NOW
@@ -76,7 +77,7 @@ def give_up(session: Session, now: datetime) -> None:
     query = select(Run).where(Run.state == "running", Run.attempts >= runs.MAX_RETRIES)
     for run in session.scalars(query).all():
         if not runs.is_held(session, run.id):
-            why = f"Its worker died; given up after {run.attempts} attempts."
+            why = f"Its worker died; given up after {count_of(run.attempts, 'attempt')}."
             fail(session, run, why, now)
 
 

@@ -190,7 +190,7 @@ def take_in(work: Work, import_id: UUID, path: Path, stored: dict[str, Any] | No
     """Import a file in one transaction, the counts of the import with it, and remove it; record why when it fails."""
 
     def tell(rows: int, refused: int) -> None:
-        work.progress(done=rows, message=f"Reading {path.name}: {rows} rows", rows=rows, refused=refused)
+        work.progress(done=rows, message=f"Reading {path.name}: {count_of(rows, 'row')}", rows=rows, refused=refused)
 
     try:
         mapping = FeedMapping.from_stored(stored) if stored else None

@@ -17,6 +17,7 @@ from soleflip.domain import pricing
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.money import tenths
 from soleflip.domain.pricing.sales import OtherSizes, ProductSales
+from soleflip.domain.words import count_of
 from soleflip.models import LatestQuote, PastSale, Quote, StockxListing, StockxOrder, Variant
 from soleflip.services.runs import Work
 
@@ -120,5 +121,5 @@ def learn_own_sales(session: Session) -> None:
 def thin_quotes(work: Work) -> str:
     """Drop quotes that are older than a month but for the last of each day (run kind `thin_quotes`)."""
     with work.transaction() as session:
-        gone = session.execute(_THIN, {"before": work.clock() - EVERY_QUOTE_FOR})
-    return f"{gone.rowcount} old quotes dropped; the last of each day stays."  # type: ignore[attr-defined]
+        dropped = session.execute(_THIN, {"before": work.clock() - EVERY_QUOTE_FOR}).rowcount  # type: ignore[attr-defined]
+    return f"{count_of(dropped, 'old quote')} dropped; the last of each day stays."

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.findings import FINDINGS, say
 from soleflip.domain.money import HUNDRED
+from soleflip.domain.words import count_of
 from soleflip.models import Finding, PayoutLine, Product, StockxOrder
 from soleflip.services import alerts, fees, order_book
 from soleflip.services.alerts import Raised
@@ -54,7 +55,7 @@ def watch(work: Work) -> str:
     with work.transaction() as session:
         found = look(session, work.clock(), work.books.timezone)
     work.progress(done=found.open, open=found.open, new=found.new, solved=found.solved)
-    return f"{found.open} findings open, {found.new} of them new, {found.solved} solved."
+    return f"{count_of(found.open, 'finding')} open, {found.new} of them new, {found.solved} solved."
 
 
 def look(session: Session, now: datetime, zone: ZoneInfo) -> Looked:

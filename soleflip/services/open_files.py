@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.db import Base, EncryptedText
 from soleflip.domain.errors import NotFound
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry
 from soleflip.services import backups
 from soleflip.services.exports import Cell, csv_lines
@@ -76,7 +77,7 @@ def perform(work: Work) -> str:
             old.path.unlink(missing_ok=True)
     with work.transaction() as session:
         session.add(AuditEntry(actor=work.actor, act="export made", subject=path.name, after={"rows": rows}))
-    return f"{path.name}: {rows} rows of {len(tables())} tables."
+    return f"{path.name}: {count_of(rows, 'row')} of {count_of(len(tables()), 'table')}."
 
 
 def tables() -> list[Table]:

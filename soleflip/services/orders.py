@@ -52,7 +52,7 @@ def sync(work: Work) -> str:
     sentence += f", {count_of(tally.details, 'detail')} fetched"
     if late_costs:
         sentence += f", {count_of(late_costs, 'cost')} booked"
-    return sentence + (f"; {waiting} wait for your decision." if waiting else ".")
+    return sentence + (f"; {count_of(waiting, 'order waits', 'orders wait')} for your decision." if waiting else ".")
 
 
 @dataclass(slots=True)

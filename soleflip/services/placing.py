@@ -11,6 +11,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict
+from soleflip.domain.words import count_of
 from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
 from soleflip.services import runs, settings
 from soleflip.services.asks import AskRow, Preview
@@ -36,7 +37,7 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
         for item_id in items[row.source]
     ]
     session.execute(insert(StockxListing), listings)
-    cause = f"Ordered with {shown.pairs} pair{'s' if shown.pairs > 1 else ''}."
+    cause = f"Ordered with {count_of(shown.pairs, 'pair')}."
     session.execute(
         insert(ListingMove),
         [

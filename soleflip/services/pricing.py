@@ -21,6 +21,7 @@ from soleflip.domain import pricing
 from soleflip.domain.errors import SoleFlipError
 from soleflip.domain.money import ZERO
 from soleflip.domain.pricing.guards import CLOCKS_APART
+from soleflip.domain.words import count_of
 from soleflip.models import (
     Item,
     LatestQuote,
@@ -120,7 +121,9 @@ def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
             .order_by(Product.quoted_at.is_not(None), stake.desc(), Product.id)
         ).all()
     for done, (product_id, stockx_id) in enumerate(stale):
-        work.progress(done=done, total=len(stale), message=f"Asking for the market of {len(stale)} products")
+        work.progress(
+            done=done, total=len(stale), message=f"Asking for the market of {count_of(len(stale), 'product')}"
+        )
         market.fetch_quotes(work, product_id, stockx_id or "", Lane.HOT)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import RetryLater
+from soleflip.domain.words import count_of
 from soleflip.models import ListingChange, Run, StockxBatch, StockxListing
 from soleflip.services import change_batches, runs, submission
 from soleflip.services.runs import Work
@@ -50,4 +51,4 @@ def settle(work: Work) -> str:
     if later is not None:
         raise later
     work.progress(done=len(batches))
-    return f"{len(batches)} {'batch' if len(batches) == 1 else 'batches'} of ended runs looked up."
+    return f"{count_of(len(batches), 'batch', 'batches')} of ended runs looked up."

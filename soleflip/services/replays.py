@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.domain.pricing import read_settings, strategy_named, written
 from soleflip.domain.replay import Comparison, Market, compare
+from soleflip.domain.words import count_of
 from soleflip.models import PastSale, Product, Replay, Run, Variant
 from soleflip.services import pricing_rules, replay, runs
 from soleflip.services.runs import Work
@@ -100,7 +101,7 @@ def play(work: Work) -> str:
         currency = "USD" if source != MEMORY else work.books.currency
         market = Market.of(remembered(session, currency) if sales is None else _uploaded(sales, source))
     episodes = market.sample(int(work.params["episodes"]), seed=1)
-    work.progress(done=0, total=len(episodes), message=f"Playing {len(episodes):,} episodes")
+    work.progress(done=0, total=len(episodes), message=f"Playing {count_of(len(episodes), 'episode')}")
     comparison = compare(market, episodes, strategy, settings, seed=1)
     result = replay.summarise(comparison) | {"currency": currency, "curve": _curve(comparison)}
     with work.transaction() as session:
@@ -108,7 +109,8 @@ def play(work: Work) -> str:
         row.result, row.sales = result, None
     work.progress(done=len(episodes))
     times = Decimal(result["times"]["static"]["profit_per_day"]["value"])
-    return f"{len(episodes):,} episodes played: {times:.2f} times what never changing the ask earns per day at work."
+    played = count_of(len(episodes), "episode")
+    return f"{played} played: {times:.2f} times what never changing the ask earns per day at work."
 
 
 def remembered(session: Session, currency: str) -> Iterator[tuple[str, str, date, Decimal]]:

@@ -21,6 +21,7 @@ from soleflip.domain.ledger import postings_of_sale
 from soleflip.domain.money import ZERO
 from soleflip.domain.seller_report import PAID_AT, REQUIRED, SOLD_AT, SellerSale, read_sale
 from soleflip.domain.tax import year_of
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, OrderEvent, Product, StockxOrder, Variant
 from soleflip.services import fees, ledger, profit_days, rates
 from soleflip.services.order_snapshots import set_payout
@@ -83,7 +84,8 @@ class ReportResult:
         done = "would be imported" if self.dry_run else "imported"
         total = self.total
         return (
-            f"{self.rows} rows: {self.imported} {done}, {self.updated} completed, {self.duplicates} duplicates, "
+            f"{count_of(self.rows, 'row')}: {self.imported} {done}, {self.updated} completed, "
+            f"{count_of(self.duplicates, 'duplicate')}, "
             f"{len(self.refused)} refused. Sales {total.sale_total:.2f}, fees {total.fees_total:.2f}, "
             f"unexplained {total.unexplained_total:.2f}, payouts {total.payout_total:.2f} "
             f"{'/'.join(sorted(self.currencies))}".rstrip()

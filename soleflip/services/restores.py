@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from soleflip.config import Settings
 from soleflip.db import transaction_on
 from soleflip.domain.errors import Conflict
+from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, Run, StockxListing
 from soleflip.services import backups, listings, runs, sealing, stop
 from soleflip.services.runs import OPEN_STATES
@@ -58,7 +59,8 @@ def restore(
         )
     users = _users(place.database_url)
     if users and not in_use_is_fine:
-        raise Conflict(f"{users} connections use the database. Stop web, workers and scheduler, or say --yes.")
+        theirs = count_of(users, "connection uses", "connections use")
+        raise Conflict(f"{theirs} the database. Stop web, workers and scheduler, or say --yes.")
     name = f"soleflip_restored_{uuid4().hex[:12]}"
     backups.create(place.database_url, name)
     fresh = backups.at(place.database_url, name)

@@ -24,6 +24,7 @@ from soleflip.domain.catalog import style_keys
 from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.replay import size_key
+from soleflip.domain.words import count_of
 from soleflip.models import PastSale, Product, StyleCode, Variant
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -60,7 +61,8 @@ class Imported:
     @property
     def sentence(self) -> str:
         """Say it in one sentence."""
-        return f"{self.rows:,} rows: {self.added:,} sales new, {self.known:,} known before, {self.refused:,} refused."
+        added = count_of(self.added, "sale")
+        return f"{count_of(self.rows, 'row')}: {added} new, {self.known:,} known before, {self.refused:,} refused."
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.catalog import style_keys
 from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
 from soleflip.domain.sizes import SYSTEMS, read_size, same_size
+from soleflip.domain.words import count_of
 from soleflip.feeds.fields import clean, read_currency, read_gtin, read_money
 from soleflip.models import AuditEntry, Gtin, Run, RunLine, StyleCode, Variant
 from soleflip.services import runs, stock
@@ -76,7 +77,7 @@ def import_items(
             session.add(RunLine(run_id=run.id, outcome="refused", sentence=f"Line {number}: {error}"[:500]))
     run.total = run.done = len(rows)
     run.counts = {"added": added, "refused": refused}
-    message = f"{added} pair{'s' if added != 1 else ''} added, {refused} line{'s' if refused != 1 else ''} refused."
+    message = f"{count_of(added, 'pair')} added, {count_of(refused, 'line')} refused."
     session.flush()
     runs.finish(session, run.id, "done", message=message)
     if added:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TextIO
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.words import count_of
 
 LONGEST_FIELD = 100_000
 PIECE = 1 << 20
@@ -49,7 +50,8 @@ def _checked(
         elif len(cells) == len(columns):
             yield line, dict(zip(columns, cells, strict=True))
         elif any(cell.strip() for cell in cells):
-            yield line, f"{len(cells)} fields where the header has {len(columns)}: is a quote or a separator missing?"
+            there = count_of(len(cells), "field")
+            yield line, f"{there} where the header has {len(columns)}: is a quote or a separator missing?"
 
 
 def _records(text: TextIO, separator: str) -> Iterator[tuple[int, list[str] | str]]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput, NotFound
 from soleflip.domain.tax import Report
+from soleflip.domain.words import count_of
 from soleflip.models import Export, ExportChunk
 from soleflip.services import tax_files
 from soleflip.services.runs import NOW, Books, Work
@@ -88,7 +89,7 @@ def perform(work: Work) -> str:
         with work.transaction() as session:
             _keep(session, work.run_id, wanted, rows, size, file)
     work.progress(done=rows, total=rows)
-    return f"{wanted.name} has {rows:,} rows. It can be downloaded for {KEPT.days} days."
+    return f"{wanted.name} has {count_of(rows, 'row')}. It can be downloaded for {count_of(KEPT.days, 'day')}."
 
 
 def write(session: Session, wanted: Wanted, books: Books, file: IO[bytes], tick: Callable[[int], None]) -> int:
@@ -138,4 +139,4 @@ def tidy(work: Work) -> str:
     """Remove the files that have been kept long enough (run kind `tidy_exports`)."""
     with work.transaction() as session:
         old = session.scalars(delete(Export).where(Export.created_at < NOW - KEPT).returning(Export.run_id)).all()
-    return f"{len(old)} {'file' if len(old) == 1 else 'files'} removed."
+    return f"{count_of(len(old), 'file')} removed."

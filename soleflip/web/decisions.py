@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.words import count_of
 from soleflip.services import automation_rules, carrying_out, decisions
 from soleflip.services.carrying_out import Carried
 from soleflip.web.forms import selected
@@ -53,7 +54,7 @@ def decide() -> Response:
         _say(carried, approved)
     elif act.startswith("reject"):
         count = len(decisions.reject(g.session, ids, actor=actor(), now=now()))
-        flash(f"{count} {'decision' if count == 1 else 'decisions'} rejected until the price moves.", "info")
+        flash(f"{count_of(count, 'decision')} rejected until the price moves.", "info")
     else:
         raise InvalidInput("Choose what is to be done with the selected decisions.")
     return go(url_for("automation.decisions.index"))

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.words import count_of
 from soleflip.services import ledger, runs, stock, stock_import, stock_overview, wishes
 from soleflip.services.stock import Buying
 from soleflip.services.stock_overview import StockFilter
@@ -110,7 +111,7 @@ def add() -> Response:
         items = stock.create_items(g.session, variant_id, quantity, buying, state=state, today=now().date())
     except InvalidInput as error:
         return _new(status=422, error=error)
-    flash(f"{len(items)} {'pair is' if len(items) == 1 else 'pairs are'} in the inventory.", "success")
+    flash(f"{count_of(len(items), 'pair is', 'pairs are')} in the inventory.", "success")
     return go(url_for("inventory.index"))
 
 

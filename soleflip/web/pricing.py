@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import STRATEGIES, strategy_named
+from soleflip.domain.words import count_of
 from soleflip.services import proposals, settings, strategy_performance
 from soleflip.services.pricing_rules import refresh, save_default_guards
 from soleflip.services.settings import PricingSettings
@@ -49,7 +50,7 @@ def decide() -> Response:
         wake_after_commit(run)
         return go(url_for("listings.show_run", run_id=run.id))
     count = proposals.reject(g.session, ids)
-    flash(f"{count} {'proposal' if count == 1 else 'proposals'} dropped; those prices stay.", "info")
+    flash(f"{count_of(count, 'proposal')} dropped; those prices stay.", "info")
     return go(url_for("pricing.index"))
 
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain import pricing
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import Acting, GuardSettings
+from soleflip.domain.words import count_of
 from soleflip.models import PricingRule
 from soleflip.services import listings, pricing_rules
 from soleflip.web import pricing_board
@@ -88,7 +89,7 @@ def tags() -> Response:
     """Put a tag on the selected listings, or take it off."""
     off = request.form.get("tagging") == "remove"
     count = pricing_rules.tag(g.session, selected("listing"), request.form.get("tag", ""), remove=off, actor=actor())
-    flash(f"{count} {'listing' if count == 1 else 'listings'} changed.", "success")
+    flash(f"{count_of(count, 'listing')} changed.", "success")
     return go(_back())
 
 

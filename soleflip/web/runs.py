@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 
+from soleflip.domain.words import count_of
 from soleflip.services import failures, run_effects, runs
 from soleflip.web.htmx import go, page, trigger
 from soleflip.web.unit import actor
@@ -49,7 +50,7 @@ def progress(run_id: UUID) -> Response:
 def all_seen() -> Response:
     """Take every failed run off the list of what needs the operator."""
     count = failures.mark_seen(g.session, None, actor=actor())
-    flash(f"{count} failed {'run' if count == 1 else 'runs'} seen.", "success")
+    flash(f"{count_of(count, 'failed run')} seen.", "success")
     return go(url_for("runs.index"))
 
 

@@ -219,7 +219,7 @@ def test_windows_1252_is_read_and_said(session: Session, write: Write) -> None:
     path = write([row])
     path.write_bytes(path.read_text("utf-8").encode("cp1252"))
     result = feeds.import_file(session, path, now=NOW)
-    assert (result.imported, result.notes) == (1, ["1 lines are not UTF-8 and were read as Windows-1252."])
+    assert (result.imported, result.notes) == (1, ["1 line is not UTF-8, read as Windows-1252."])
     assert _offers(session)[row["aw_product_id"]].title == "Läufer für Männer"
 
 

@@ -145,7 +145,7 @@ def test_a_database_in_use_is_left_alone_until_somebody_says_yes(place, transact
     other = create_engine(place.database_url, poolclass=NullPool)
     with other.connect() as connection:
         connection.execute(text("SELECT 1"))
-        with pytest.raises(Conflict, match="connections use the database"):
+        with pytest.raises(Conflict, match="connections? uses? the database"):
             restore(place, made.path, in_use_is_fine=False)
         assert query(place.database_url, "SELECT count(*) FROM selling.ledger_entries") == 300
         restore(place, made.path)
@@ -236,4 +236,4 @@ def test_the_commands_do_the_same(place, transaction, tmp_path):
     (made,) = backups.found(folder)
     said = flask("restore", str(made.path), "--yes")
     assert "compared with what the backup held" in said
-    assert "1 listings wait for your decision" in said
+    assert "1 listing waits for your decision" in said

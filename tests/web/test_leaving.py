@@ -69,7 +69,7 @@ def test_deleting_asks_for_password_word_and_what_happens_to_asks(app, owner):
     wrong = [
         ({"password": "no", "word": erasure.WORD, "asks_stay": "1"}, 422, "This is not your password."),
         ({"password": PASSWORD, "word": "delete", "asks_stay": "1"}, 422, "in capital letters"),
-        ({"password": PASSWORD, "word": erasure.WORD}, 409, "1 asks are up on StockX"),
+        ({"password": PASSWORD, "word": erasure.WORD}, 409, "1 ask is up on StockX"),
     ]
     for fields, status, words in wrong:
         answer = post(owner, "/settings/erase", **fields)
