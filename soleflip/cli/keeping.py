@@ -50,9 +50,8 @@ def restore(file: Path, yes: bool) -> None:
         )
     click.echo(f"{done.rows} rows are back, compared with what the backup held.")
     click.echo(f"The database before is kept as {done.kept_as}; drop it when all is well.")
-    click.echo(
-        f"Writes to StockX are stopped, {count_of(done.unsure, 'listing waits', 'listings wait')} for your decision: sync, look, `flask resume`."
-    )
+    unsure = count_of(done.unsure, "listing waits", "listings wait")
+    click.echo(f"Writes to StockX are stopped, {unsure} for your decision: sync, look, `flask resume`.")
 
 
 @keys.command("add")

@@ -145,7 +145,7 @@ def test_a_database_in_use_is_left_alone_until_somebody_says_yes(place, transact
     other = create_engine(place.database_url, poolclass=NullPool)
     with other.connect() as connection:
         connection.execute(text("SELECT 1"))
-        with pytest.raises(Conflict, match="connections? uses? the database"):
+        with pytest.raises(Conflict, match=r"connections? uses? the database"):
             restore(place, made.path, in_use_is_fine=False)
         assert query(place.database_url, "SELECT count(*) FROM selling.ledger_entries") == 300
         restore(place, made.path)
