@@ -111,7 +111,7 @@ class Overview:
 def overview(session: Session, wanted: ListingFilter, now: datetime) -> Overview:
     """Return one page of the Listings table; raises InvalidInput for a cursor that does not fit."""
     max_age = timedelta(hours=load(session, Thresholds).max_quote_age_hours)
-    around = session.execute(_around(replace(wanted, after=None)), moments(now, max_age)).one()
+    around = session.execute(_around(replace(wanted, sort="ask", after=None)), moments(now, max_age)).one()
     shown, cursor = lines(session, wanted, now, max_age)
     undo = Undo(UUID(around.undo["run_id"]), around.undo["count"]) if around.undo else None
     return Overview(

@@ -15,6 +15,7 @@ from soleflip.web import (
     auth,
     automation,
     backups,
+    cells,
     channels,
     dashboard,
     erasure,
@@ -110,6 +111,7 @@ def install(app: Flask) -> None:
     )
     filters.install(app)
     assets.install(app)
+    cells.install(app)
     shell.install(app)
     tables.install(app)
     for blueprint in BLUEPRINTS:

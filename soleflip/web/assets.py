@@ -7,7 +7,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 
 FOR_EVER = 31_536_000
 COMPRESSED = {".css", ".js", ".svg", ".json", ".webmanifest"}
@@ -25,8 +25,11 @@ def install(app: Flask) -> None:
 
 def static_url(path: str) -> str:
     """Return the address of a static file with the hash of its content in it."""
-    file = _folder() / path
-    return url_for("static", filename=path, v=_digest(file, file.stat().st_mtime_ns))
+    known: dict[str, str] = g.setdefault("static_urls", {})  # an icon's file is asked for a hundred times a page
+    if path not in known:
+        file = _folder() / path
+        known[path] = url_for("static", filename=path, v=_digest(file, file.stat().st_mtime_ns))
+    return known[path]
 
 
 def _cache_and_compress(response: Response) -> Response:

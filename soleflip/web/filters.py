@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
@@ -20,7 +21,10 @@ from soleflip.runtime import system_clock
 from soleflip.services.listing_query import MOST_COUNTED
 from soleflip.web.unit import now, runtime
 
+Style = Literal["full", "long", "medium", "short"]
 ABSENT = "–"
+EXACT = 7200
+"""Beyond so many seconds nobody is told of single ones: a page's times are put into words once a minute."""
 
 # Every state and outcome the pages show: its word and its colour (a Tabler colour name).
 STATES: dict[str, tuple[str, str]] = {
@@ -127,13 +131,13 @@ def money(amount: Decimal | Money | None, currency: str | None = None) -> str:
         return ABSENT
     if isinstance(amount, Money):
         return money(amount.amount, amount.currency)
-    return _amount(amount, currency or runtime().settings.currency, _locale())
+    return _amount(amount, currency or runtime().settings.currency, runtime().settings.locale)
 
 
 # Many rows of a page, and many pages, show the same amounts; putting one together takes longer than anything else.
 @lru_cache(maxsize=8192)
-def _amount(amount: Decimal, currency: str, locale: Locale) -> str:
-    return format_currency(amount, currency, locale=locale).replace("-", "−")
+def _amount(amount: Decimal, currency: str, locale: str) -> str:
+    return format_currency(amount, currency, locale=_parsed(locale)).replace("-", "−")
 
 
 def signed(amount: Decimal | Money | None, currency: str | None = None) -> str:
@@ -155,15 +159,25 @@ def percent(value: Decimal | float | None, digits: int = 1) -> str:
     """Format a value that is in percent already: 12.34 becomes 12.3 %."""
     if value is None:
         return ABSENT
+    return _percent(value, digits, runtime().settings.locale)
+
+
+@lru_cache(maxsize=4096)
+def _percent(value: Decimal | float, digits: int, locale: str) -> str:
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
-    return format_decimal(value, format=pattern, locale=_locale()).replace("-", "−") + "\u00a0%"
+    return format_decimal(value, format=pattern, locale=_parsed(locale)).replace("-", "−") + "\u00a0%"
 
 
 def number(value: Decimal | float | None) -> str:
     """Format a count or quantity with the locale's grouping."""
     if value is None:
         return ABSENT
-    return format_decimal(value, locale=_locale()).replace("-", "−")
+    return _number(value, runtime().settings.locale)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: Decimal | float, locale: str) -> str:
+    return format_decimal(value, locale=_parsed(locale)).replace("-", "−")
 
 
 def counted(value: int, most: int = MOST_COUNTED) -> str:
@@ -176,7 +190,7 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{number(count)} {noun if count == 1 else many or noun + 's'}"
 
 
-def day(value: datetime | date | None, style: str = "medium") -> str:
+def day(value: datetime | date | None, style: Style = "medium") -> str:
     """Format a day; a moment is first taken to the operator's time zone."""
     if value is None:
         return ABSENT
@@ -184,12 +198,16 @@ def day(value: datetime | date | None, style: str = "medium") -> str:
     return format_date(local, style, locale=_locale())
 
 
-def when(value: datetime | None, style: str = "short") -> str:
+def when(value: datetime | None, style: Style = "short") -> str:
     """Format a moment in the operator's time zone and locale."""
     if value is None:
         return ABSENT
-    settings = runtime().settings
-    return format_datetime(value.astimezone(settings.zone), style, locale=_locale()).replace("\u202f", " ")
+    return _moment(value, style, runtime().settings.timezone, runtime().settings.locale)
+
+
+@lru_cache(maxsize=4096)
+def _moment(value: datetime, style: Style, zone: str, locale: str) -> str:
+    return format_datetime(value.astimezone(ZoneInfo(zone)), style, locale=_parsed(locale)).replace("\u202f", " ")
 
 
 def iso(value: datetime) -> str:
@@ -267,7 +285,15 @@ def chart_number(value: Decimal | None) -> Any:
 
 
 def _relative(span: timedelta) -> str:
-    return format_timedelta(span, add_direction=True, locale=_locale(), threshold=1.2)
+    seconds = int(span.total_seconds())
+    if abs(seconds) > EXACT:
+        seconds = int(seconds / 60) * 60
+    return _told(seconds, runtime().settings.locale)
+
+
+@lru_cache(maxsize=4096)
+def _told(seconds: int, locale: str) -> str:
+    return format_timedelta(timedelta(seconds=seconds), add_direction=True, locale=_parsed(locale), threshold=1.2)
 
 
 def _locale() -> Locale:

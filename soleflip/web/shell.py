@@ -14,6 +14,8 @@ from soleflip.services import shell as house
 from soleflip.services.shell import Shell
 from soleflip.web.unit import now, runtime
 
+NOTHING = UUID(int=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -56,7 +58,13 @@ ROOMS: tuple[tuple[Room, ...], ...] = (
 def install(app: Flask) -> None:
     """Offer the frame's parts to templates."""
     app.jinja_env.globals.update(
-        rooms=rooms, shell=shell, url_with=url_with, link=link, business_now=now, runtime=runtime
+        rooms=rooms,
+        shell=shell,
+        url_with=url_with,
+        address_of=address_of,
+        link=link,
+        business_now=now,
+        runtime=runtime,
     )
 
 
@@ -89,6 +97,16 @@ def url_with(**changes: Any) -> str:
     assert request.endpoint is not None  # noqa: S101 - a template renders inside a request that found its view
     values: dict[str, Any] = {**(request.view_args or {}), **query.to_dict(flat=False)}
     return url_for(request.endpoint, **values)
+
+
+def address_of(endpoint: str, **key: UUID) -> str:
+    """Return the address of one of many things, by its id: what stands around the id is put together once a page."""
+    ((name, identity),) = key.items()
+    known: dict[str, str] = g.setdefault("addresses", {})
+    if endpoint not in known:
+        anything: dict[str, Any] = {name: NOTHING}
+        known[endpoint] = url_for(endpoint, **anything)
+    return known[endpoint].replace(str(NOTHING), str(identity))
 
 
 def link(endpoint: str, **values: Any) -> str | None:

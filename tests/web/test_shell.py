@@ -9,11 +9,12 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 
 from soleflip.config import PROJECT
 from soleflip.models import StockxConnection, StopSwitch
 from soleflip.services import settings, stop
-from soleflip.web import filters
+from soleflip.web import cells, filters
 from soleflip.web.settings_texts import TEXTS
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -162,3 +163,13 @@ def test_every_setting_has_its_words():
 def test_an_interval_is_told_exactly(app, seconds, shown):
     with app.test_request_context():
         assert filters.interval(timedelta(seconds=seconds)) == shown
+
+
+def test_what_stands_in_every_row_is_escaped(app: Flask) -> None:
+    with app.test_request_context():
+        cell = cells.select_row('bulk"', "1", '<Air "One">', checked=True)
+        word = cells.badge("x", "<b>")
+    assert cell.count("<") == 3
+    assert 'form="bulk&#34;"' in cell
+    assert 'aria-label="Select &lt;Air &#34;One&#34;&gt;" checked>' in cell
+    assert word == '<span class="state state-secondary">&lt;b&gt;</span>'
