@@ -13,7 +13,7 @@ import requests
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 
 from soleflip.config import Settings
 from soleflip.db import Clock, Transaction
@@ -26,6 +26,8 @@ log = structlog.get_logger()
 TASK = "soleflip.jobs.tasks.perform"
 URGENT = frozenset({"away", "list", "change", "order_sync", "product_lookup", "deliver_alerts", "test_channel"})
 QUEUES = ("urgent", "default")
+WORKER_TTL = 60
+"""A worker that waits gives a sign of life so many seconds apart, less 15; a minute later it counts as gone."""
 JOB_TIMEOUT = 32 * 86_400
 """Longer than any time limit of a run: those are what ends one (services/timetable.py)."""
 
@@ -47,6 +49,10 @@ class RunQueue:
             log.warning("queue unreachable, the run waits in the database", run=str(run_id), error=str(error))
             return False
         return True
+
+    def workers(self) -> int:
+        """Return how many workers gave a sign of life in the last two minutes; raises RedisError."""
+        return len(Worker.all(connection=self.redis, serializer="json"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rq import Worker
 from soleflip.db import db
 from soleflip.jobs import tasks
 from soleflip.jobs.schedule import Scheduler
-from soleflip.runtime import QUEUES, Runtime
+from soleflip.runtime import QUEUES, WORKER_TTL, Runtime
 
 
 def install(app: Flask) -> None:
@@ -27,7 +27,8 @@ def worker() -> None:
     tasks.wake_abandoned()
     # What this process opened must not be shared with the children it forks for its jobs.
     db.engine.dispose()
-    Worker(list(QUEUES), connection=runtime.redis, serializer="json").work(logging_level="WARNING")
+    performer = Worker(list(QUEUES), connection=runtime.redis, serializer="json", worker_ttl=WORKER_TTL)
+    performer.work(logging_level="WARNING")
 
 
 @click.command("scheduler")

@@ -16,10 +16,10 @@ from soleflip.db import db
 from soleflip.domain.errors import RetryLater
 from soleflip.jobs import tasks
 from soleflip.runtime import Runtime
+from soleflip.services.readiness import SCHEDULER_LOCK
 
 log = structlog.get_logger()
 
-SCHEDULER_LOCK = 7420018
 LOOK_EVERY = 5
 """Seconds between two looks at the timetable and at the runs."""
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import RetryLater
 from soleflip.models import ProfitDay, Run, StockxListing, StopSwitch
+from soleflip.services.readiness import queue_age
 from soleflip.services.runs import NOW, OPEN_STATES
 from soleflip.stockx import Budget
 
@@ -126,10 +127,8 @@ def _runs(session: Session) -> Iterator[Metric]:
     day = select(Run.kind, Run.state, func.count()).where(Run.created_at > NOW - func.make_interval(0, 0, 0, 1))
     for kind, state, count in session.execute(day.group_by(Run.kind, Run.state)):
         counted.add_metric([kind, state], count)
-    due = func.coalesce(Run.retry_at, Run.created_at)
-    age = func.extract("epoch", NOW - func.min(due).filter(Run.state == "queued", due <= NOW))
     waiting = func.count().filter(Run.state == "queued")
-    row = session.execute(select(waiting, func.count(), age).where(Run.state.in_(OPEN_STATES))).one()
+    row = session.execute(select(waiting, func.count(), queue_age()).where(Run.state.in_(OPEN_STATES))).one()
     yield counted
     yield GaugeMetricFamily("soleflip_runs_queued", "Runs that wait for a worker", value=row[0])
     yield GaugeMetricFamily("soleflip_runs_open", "Runs that wait or are worked on", value=row[1])

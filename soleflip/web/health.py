@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from soleflip import schema
-from soleflip.services import backups, metrics
+from soleflip.services import backups, metrics, readiness
 from soleflip.web.unit import runtime
 
 bp = Blueprint("health", __name__)
@@ -62,9 +62,16 @@ def _may_watch() -> bool:
 
 @bp.get("/readyz")
 def readyz() -> Response:
-    """Answer 200 when database, queue and migrations are as they must be, else 503 with what is wrong."""
-    problems = {name: problem for name, problem in (("database", _database()), ("queue", _queue())) if problem}
-    return make_response(jsonify(ready=not problems, problems=problems), 503 if problems else 200)
+    """Answer 200 when database, queue and migrations are as they must be, else 503 with what is wrong.
+
+    What only stands still is a warning: the pages work, and a proxy that took them away would help nobody.
+    """
+    workers, queue = _queue()
+    database = _database()
+    problems = {name: problem for name, problem in (("database", database), ("queue", queue)) if problem}
+    warnings = {} if database else readiness.standing_still(g.session, workers)
+    answer = jsonify(ready=not problems, problems=problems, warnings=warnings)
+    return make_response(answer, 503 if problems else 200)
 
 
 def _database() -> str | None:
@@ -76,9 +83,9 @@ def _database() -> str | None:
     return None if found == wanted else f"The tables are at {sorted(found)}, not {sorted(wanted)}: flask db upgrade."
 
 
-def _queue() -> str | None:
+def _queue() -> tuple[int | None, str | None]:
+    """Return how many workers there are, or what is wrong with the queue."""
     try:
-        runtime().redis.ping()
+        return runtime().queue.workers(), None
     except RedisError as error:
-        return f"The queue does not answer: {type(error).__name__}."
-    return None
+        return None, f"The queue does not answer: {type(error).__name__}."

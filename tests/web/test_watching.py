@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rq import Worker
 from sqlalchemy import text
 
 from soleflip import factory
 from soleflip.config import BadSetting, Settings
 from soleflip.db import db
+from soleflip.jobs.schedule import Scheduler
 from soleflip.models import Run
+from soleflip.runtime import WORKER_TTL
 from soleflip.services import metrics
 from soleflip.stockx import Lane
 
@@ -102,6 +105,34 @@ def test_metrics_are_for_this_machine_or_the_bearer_of_the_token(make_app):
     assert closed.get("/metrics", environ_base=MACHINE).status_code == 404
     assert closed.get("/metrics", headers={"Authorization": "Bearer a long token"}).status_code == 200
     assert closed.get("/metrics", headers={"Authorization": "Bearer ä"}).status_code == 404
+
+
+def test_readyz_tells_what_stands_still_and_stays_ready(app, client):
+    parts = app.extensions["soleflip"]
+    with app.app_context(), parts.transaction() as session:
+        session.add(Run(kind="reprice", actor="test", params={}, counts={}))
+        session.flush()
+        session.execute(text("UPDATE ops.runs SET created_at = now() - interval '10 minutes'"))
+    still = client.get("/readyz")
+    assert still.status_code == 200
+    assert still.json["ready"] is True
+    assert set(still.json["warnings"]) == {"workers", "scheduler", "runs"}
+    assert "A run has waited for a worker for 6" in still.json["warnings"]["runs"]
+
+
+def test_readyz_is_content_with_a_worker_and_a_scheduler_at_work(app, client):
+    parts = app.extensions["soleflip"]
+    worker = Worker(["default"], connection=parts.redis, serializer="json", worker_ttl=WORKER_TTL)
+    worker.register_birth()
+    leader = Scheduler(parts)
+    with app.app_context():
+        assert leader._is_leader()
+        at_work = client.get("/readyz").json
+        assert at_work == {"ready": True, "problems": {}, "warnings": {}}
+        leader._leader.close()
+    worker.register_death()
+    parts.redis.delete(worker.key)
+    assert set(client.get("/readyz").json["warnings"]) >= {"workers"}
 
 
 def test_a_slow_statement_is_logged_without_its_values(make_app, caplog):
