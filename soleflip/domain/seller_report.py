@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.money import cents
+from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, kind_of, payout_lines
 
 ORDER = "Order Number"
@@ -83,11 +83,7 @@ def read_sale(row: Mapping[str, str]) -> SellerSale:
         raise InvalidInput("Listing Price is missing or negative.", field=PRICE)
     if payout is None:
         raise InvalidInput("Total Gross Amount (Total Payout) is empty: the payout is what counts.", field=PAYOUT)
-    fees = [
-        Line(name, kind_of(name), -amount)
-        for name in FEES
-        if (amount := _amount(row, name)) is not None and amount != 0
-    ]
+    fees = _fees(row, payout - price)
     payout_id = _text(row, "Payout ID")
     return SellerSale(
         order_number=number,
@@ -106,6 +102,28 @@ def read_sale(row: Mapping[str, str]) -> SellerSale:
         kept={name: text for name in KEPT if (text := _text(row, name)) is not None},
         fingerprint=fingerprint(row),
     )
+
+
+def _fees(row: Mapping[str, str], change: Decimal) -> list[Line]:
+    """Read the fee columns as signed lines; `change` is payout less price, by which a minus sign is understood.
+
+    StockX writes what it charged without a sign. A file that went through another program may have charges with a
+    minus; one column alone with a minus is a credit where the sums say so. Raises InvalidInput where nothing tells.
+    """
+    given = {name: amount for name in FEES if (amount := _amount(row, name))}
+    charged = {name: abs(amount) for name, amount in given.items()}
+    sums = {"written": sum(given.values(), ZERO), "charged": sum(charged.values(), ZERO)}
+    minus = next((name for name, amount in given.items() if amount < 0), None)
+    if minus is None or sums["written"] == -change:
+        taken = given
+    elif sums["charged"] == -change or (change < 0 and all(amount < 0 for amount in given.values())):
+        taken = charged
+    else:
+        raise InvalidInput(
+            f"{minus} is {given[minus]}: with a minus it is a charge or a credit, and the payout fits neither.",
+            field=minus,
+        )
+    return [Line(name, kind_of(name), -amount) for name, amount in taken.items()]
 
 
 def fingerprint(row: Mapping[str, str]) -> str:
