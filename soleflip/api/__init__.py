@@ -30,6 +30,7 @@ from soleflip.api import (
     selling,
     settings,
     sourcing,
+    tax,
     timetable,
 )
 from soleflip.api.contract import JSON
@@ -47,6 +48,7 @@ ROOMS = (
     replays,
     orders,
     analytics,
+    tax,
     automation,
     findings,
     alerts,
@@ -62,7 +64,7 @@ ROOMS = (
 # How the addresses can be read as well that are written below /orders in the design.
 ALIASES = {
     "/orders/analytics/profits": ("GET", "analytics.show_profits"),
-    "/orders/analytics/tax-report/<int(max=9999):year>": ("GET", "analytics.show_tax_report"),
+    "/orders/analytics/tax-report/<int(max=9999):year>": ("GET", "tax.show_tax_report"),
     "/orders/sync/orders": ("POST", "orders.sync_orders"),
 }
 

@@ -28,3 +28,10 @@ class FiguresShape(Shape):
     def of(cls, figures: Figures) -> FiguresShape:
         """Write figures."""
         return cls.model_validate(figures)
+
+
+class FeeShape(Shape):
+    """What was charged under one name; charges are negative."""
+
+    name: str
+    amount: Amount

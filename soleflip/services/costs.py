@@ -261,8 +261,8 @@ def _match(
             (sale for sale in open_sales if sale.sold_at.astimezone(books.timezone).date() >= line.bought), None
         )
         if order is None:
-            why = "every sale of it has its cost, or was made before" if line.key in sales else "no sale of it"
-            result.left_over.append((line.line, f"{line.style} {line.size} bought {line.bought}: {why}."))
+            why = "every sale of it has its cost, or was before the purchase" if line.key in sales else "no sale of it"
+            result.left_over.append((line.line, f"{line.style} {line.size}: {why}."))
             continue
         open_sales.remove(order)
         taken.append((line, order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Column:
     header: str
     value: Callable[[TaxRow, Books], Cell]
     total: Callable[[Report], Decimal] | None = None
+
+    @property
+    def key(self) -> str:
+        """The header as programs name it: small letters and underscores."""
+        return re.sub("[^a-z]+", "_", self.header.lower()).strip("_")
 
 
 def _fact(name: str) -> Callable[[TaxRow, Books], Cell]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_compact_currency, format_currency, format_decimal, get_currency_symbol
 from flask import Flask
 
@@ -120,7 +120,7 @@ RUN_NAMES = {
 def install(app: Flask) -> None:
     """Register every format as a Jinja filter of its function's name."""
     amounts = (money, signed, compact, percent, number, counted, plural, symbol)
-    times = (day, when, iso, ago, real_ago, until, duration, interval)
+    times = (day, month_of, when, iso, ago, real_ago, until, duration, interval)
     for format_ in (*amounts, *times, state_word, state_colour, run_name):
         app.jinja_env.filters[format_.__name__] = format_
 
@@ -196,6 +196,11 @@ def day(value: datetime | date | None, style: Style = "medium") -> str:
         return ABSENT
     local = value.astimezone(runtime().settings.zone).date() if isinstance(value, datetime) else value
     return format_date(local, style, locale=_locale())
+
+
+def month_of(number: int, year: int) -> str:
+    """Format a month of a year: Feb 2026."""
+    return format_skeleton("yMMM", date(year, number, 1), locale=_locale())
 
 
 def when(value: datetime | None, style: Style = "short") -> str:

@@ -62,6 +62,6 @@ def test_one_column_with_a_minus_is_the_charge_that_the_payout_says() -> None:
     "amounts", [("45", "30.65", "5.00", "1.35", "-5.00"), ("45", "60.00", "-5.00", "-1.35", "-5.00")]
 )
 def test_a_minus_that_fits_nothing_is_refused_by_its_column(amounts: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidInput, match="is -5.00: with a minus it is a charge or a credit") as error:
+    with pytest.raises(InvalidInput, match=r"is -5\.00: with a minus it is a charge or a credit") as error:
         read_sale(row(*amounts))
     assert error.value.field in ("Seller Fee", "Shipping Fee")

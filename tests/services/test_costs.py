@@ -54,9 +54,7 @@ def test_a_pair_is_not_sold_before_it_was_bought(take: Any, session: Session) ->
     result = take("AB1234-100,9W,20,2024-04-01,,\nAB1234-100,9W,30,2024-06-01,,\n")
     assert (result.matched, result.without_cost) == (1, ["1"])
     assert profits(session) == [None, Decimal("10.65")]
-    assert result.left_over == [
-        (3, "AB1234-100 9W bought 2024-06-01: every sale of it has its cost, or was made before.")
-    ]
+    assert result.left_over == [(3, "AB1234-100 9W: every sale of it has its cost, or was before the purchase.")]
 
 
 def test_the_same_file_twice_gives_nothing_a_second_cost(take: Any, session: Session) -> None:
