@@ -27,6 +27,7 @@ from soleflip.api import (
     problems,
     quickflip,
     replays,
+    searches,
     selling,
     settings,
     sourcing,
@@ -59,6 +60,7 @@ ROOMS = (
     away,
     fees,
     settings,
+    searches,
 )
 
 # How the addresses can be read as well that are written below /orders in the design.

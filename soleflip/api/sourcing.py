@@ -12,7 +12,7 @@ from soleflip.api.contract import operation
 from soleflip.api.fields import Asked, Count, Moment, Shape, Started, started
 from soleflip.api.unit import actor, now, session, start_run
 from soleflip.domain.errors import NotFound
-from soleflip.services import doubts, feed_sources, searches
+from soleflip.services import doubts, feed_sources
 
 bp = Blueprint("sourcing", __name__, url_prefix="/quickflip")
 
@@ -78,35 +78,6 @@ class Verdict(Asked):
     verdict: Literal["same", "other"]
 
 
-class SearchShape(Shape):
-    """A kept filter: the query behind the question mark of the Opportunities page."""
-
-    id: int
-    name: str
-    query: str
-    alerts: bool = Field(description="Whether what passes it for the first time is told.")
-
-
-class SearchList(Shape):
-    """The kept filters by name."""
-
-    items: list[SearchShape]
-
-
-class NewSearch(Asked):
-    """A filter to keep; one with the same name is replaced."""
-
-    name: str = Field(min_length=1, max_length=80)
-    query: str = Field(max_length=2000, examples=["min_profit=20&sort=-roi"])
-    alerts: bool = Field(default=False, description="Tell what passes it for the first time from now on.")
-
-
-class AlertsOfSearch(Asked):
-    """Whether what is new in a kept filter is told."""
-
-    on: bool
-
-
 @bp.get("/feeds")
 @operation("Imports", "read", FeedList)
 def list_feeds() -> FeedList:
@@ -154,38 +125,3 @@ def decide_match(json: Verdict) -> Count:
     changed = doubts.decide(session(), is_same=json.verdict == "same", actor=actor(), now=now(), **asked)
     start_run("detect")
     return Count(changed=changed)
-
-
-@bp.get("/searches")
-@operation(TAG, "read", SearchList)
-def list_searches() -> SearchList:
-    """List the kept filters."""
-    return _searches()
-
-
-@bp.post("/searches")
-@operation(TAG, "list", SearchList, acts=True)
-def keep_search(json: NewSearch) -> SearchList:
-    """Keep a filter under a name."""
-    searches.save(session(), json.name, json.query, now=now(), has_alerts=json.alerts)
-    return _searches()
-
-
-@bp.post("/searches/<int(max=2147483647):search_id>/alerts")
-@operation(TAG, "list", SearchList, acts=True)
-def alert_search(search_id: int, json: AlertsOfSearch) -> SearchList:
-    """Begin or stop telling what is new in a kept filter."""
-    searches.set_alerts(session(), search_id, on=json.on, now=now())
-    return _searches()
-
-
-@bp.delete("/searches/<int(max=2147483647):search_id>")
-@operation(TAG, "list", SearchList, acts=True)
-def forget_search(search_id: int) -> SearchList:
-    """Forget a kept filter; answers with those that are left."""
-    searches.forget(session(), search_id)
-    return _searches()
-
-
-def _searches() -> SearchList:
-    return SearchList(items=[SearchShape.model_validate(each) for each in searches.everything(session())])

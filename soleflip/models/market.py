@@ -316,16 +316,17 @@ class Opportunity(Base):
 
 
 class SavedSearch(Base):
-    """A filter of the Opportunities page, kept by name; `query` is the part of its address behind the question mark.
+    """A filter of a room's table, kept by name; `query` is the part of its address behind the question mark.
 
-    `alerts`: the operator wants to hear of pairs that pass it for the first time.
+    `alerts`: the operator wants to hear of opportunities that pass it for the first time.
     """
 
     __tablename__ = "saved_searches"
-    __table_args__ = ({"schema": "integration"},)
+    __table_args__ = (UniqueConstraint("room", "name"), {"schema": "integration"})
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(String(80), unique=True)
+    room: Mapped[str] = mapped_column(String(20), server_default="opportunities")
+    name: Mapped[str] = mapped_column(String(80))
     query: Mapped[LongText]
     alerts: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Created]

@@ -25,7 +25,6 @@ from soleflip.models import (
     Opportunity,
     Product,
     Quote,
-    SavedSearch,
     Shop,
     Variant,
 )
@@ -155,28 +154,21 @@ def count(session: Session, wanted: OpportunityFilter, *, now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the page offers to choose from: shops and brands with their ids, and the saved searches, each by name."""
+    """What the page offers to choose from: shops and brands with their ids, by name."""
 
     shop: list[tuple[int, str]]
     brand: list[tuple[int, str]]
-    searches: list[SavedSearch]
 
 
 def choices(session: Session) -> Choices:
-    """Return shops, brands and saved searches, in one statement."""
-    nothing = (literal(""), literal(value=False))
-    shops = select(literal("shop"), Shop.id, Shop.name, *nothing)
-    brands = select(literal("brand"), Brand.id, Brand.name, *nothing)
-    saved = select(literal("search"), SavedSearch.id, SavedSearch.name, SavedSearch.query, SavedSearch.alerts)
-    found = Choices([], [], [])
-    for kind, key, name, query, alerts in session.execute(shops.union_all(brands, saved)):
-        if kind == "search":
-            found.searches.append(SavedSearch(id=key, name=name, query=query, alerts=alerts))
-        else:
-            (found.shop if kind == "shop" else found.brand).append((key, name))
+    """Return shops and brands, in one statement."""
+    shops = select(literal("shop"), Shop.id, Shop.name)
+    brands = select(literal("brand"), Brand.id, Brand.name)
+    found = Choices([], [])
+    for kind, key, name in session.execute(shops.union_all(brands)):
+        (found.shop if kind == "shop" else found.brand).append((key, name))
     for entries in (found.shop, found.brand):
         entries.sort(key=lambda entry: entry[1].casefold())
-    found.searches.sort(key=lambda search: search.name.casefold())
     return found
 
 

@@ -1,4 +1,4 @@
-"""Filters of the Opportunities page, kept by name; what passes one for the first time is told once."""
+"""Filters of the big tables, kept by name; what passes one of opportunities for the first time is told once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from soleflip.services.opportunity_filter import OpportunityFilter, narrow
 from soleflip.services.runs import Work
 from soleflip.services.settings import Thresholds, load
 
-MOST = 50
+MOST = 100
+OPPORTUNITIES = "opportunities"
+ROOMS = (OPPORTUNITIES, "listings", "inventory", "orders", "runs")
+"""The rooms whose filters are kept."""
 TOLD = 5
 """So many pairs stand in one alert by name; the rest is counted."""
 
 
 def everything(session: Session) -> Sequence[SavedSearch]:
-    """Return the saved searches by name."""
-    return session.scalars(select(SavedSearch).order_by(SavedSearch.name).limit(MOST)).all()
+    """Return the saved searches by room and name."""
+    return session.scalars(select(SavedSearch).order_by(SavedSearch.room, SavedSearch.name).limit(MOST)).all()
 
 
 def get(session: Session, search_id: int) -> SavedSearch:
@@ -38,27 +41,37 @@ def get(session: Session, search_id: int) -> SavedSearch:
     return found
 
 
-def save(session: Session, name: str, query: str, *, now: datetime, has_alerts: bool = False) -> str:
-    """Keep a filter under a name, in place of one that has it already; returns the query as kept.
+def save(session: Session, room: str, name: str, query: str, *, now: datetime, has_alerts: bool = False) -> SavedSearch:
+    """Keep a filter of a room under a name, in place of one that has it there already.
 
-    Raises InvalidInput without a name. A place in the pages is not kept.
+    Raises InvalidInput without a name, for a room without filters, and for one too many. A place in the pages is not
+    kept.
     """
+    if room not in ROOMS:
+        raise InvalidInput(f"Filters are kept of {', '.join(ROOMS)}.", field="room")
     plain = " ".join(name.split())[:80]
     if not plain:
         raise InvalidInput("Give the filter a name.", field="name")
     kept = urlencode([(key, value) for key, value in parse_qsl(query.removeprefix("?")[:2000]) if key != "after"])
-    statement = insert(SavedSearch).values(name=plain, query=kept)
-    statement = statement.on_conflict_do_update(index_elements=["name"], set_={"query": kept, "alerts": False})
+    statement = insert(SavedSearch).values(room=room, name=plain, query=kept)
+    statement = statement.on_conflict_do_update(index_elements=["room", "name"], set_={"query": kept, "alerts": False})
     search_id = session.scalars(statement.returning(SavedSearch.id)).one()
+    if len(session.scalars(select(SavedSearch.id).limit(MOST + 1)).all()) > MOST:
+        raise InvalidInput(f"{MOST} filters are kept already. Forget one first.", field="name")
     set_alerts(session, search_id, on=has_alerts, now=now)
-    return kept
+    return get(session, search_id)
 
 
 def set_alerts(session: Session, search_id: int, *, on: bool, now: datetime) -> None:
-    """Begin or stop telling what is new in a saved search; what passes it already is not new. Raises NotFound."""
+    """Begin or stop telling what is new in a saved search; what passes it already is not new.
+
+    Raises NotFound, and InvalidInput in a room other than the opportunities.
+    """
     found = session.get(SavedSearch, search_id, with_for_update=True, populate_existing=True)
     if found is None:
         raise NotFound("There is no such saved filter.")
+    if on and found.room != OPPORTUNITIES:
+        raise InvalidInput("Only what is new among the opportunities is told.", field="alerts")
     was_on, found.alerts = found.alerts, on
     if on and not was_on:
         session.execute(delete(SearchHit).where(SearchHit.search_id == search_id))
@@ -88,7 +101,7 @@ def tell_new(session: Session, now: datetime) -> int:
         if new:
             title, body = _words(session, search, new)
             key = f"search {search.id}: {min(new)}"
-            alerts.raise_alert(session, "opportunity", key, title, body, f"/opportunities/searches/{search.id}", now)
+            alerts.raise_alert(session, "opportunity", key, title, body, f"/searches/{search.id}", now)
     return count
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, select
+from sqlalchemy import and_, func, literal, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from soleflip.models import Alert, Run, Setting, StockxConnection, StopSwitch, User, UserSession
+from soleflip.models import Alert, Run, SavedSearch, Setting, StockxConnection, StopSwitch, User, UserSession
 from soleflip.services import settings
 from soleflip.services.connection import CONNECTED, DISCONNECTED
 from soleflip.services.runs import OPEN_STATES
@@ -21,7 +22,7 @@ from soleflip.services.runs import OPEN_STATES
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Who asks and by which session (None: nobody), stop switch, StockX account, open runs, unseen alerts."""
+    """Who asks and by which session (None: nobody), stop switch, StockX account, open runs, unseen alerts, filters."""
 
     user: User | None
     sign_in: UserSession | None
@@ -32,6 +33,8 @@ class Shell:
     connection_reason: str | None
     open_runs: int
     unseen_alerts: int
+    searches: list[dict[str, Any]]
+    """The kept filters of all rooms by name: id, room, name, query, alerts."""
 
 
 def shell(session: Session, *, sandbox: bool, session_id: UUID | None = None) -> Shell:
@@ -67,7 +70,15 @@ def _columns() -> tuple[Any, ...]:
         select(StockxConnection.reason).scalar_subquery(),
         select(func.count()).select_from(Run).where(Run.state.in_(OPEN_STATES)).scalar_subquery(),
         select(func.count()).select_from(Alert).where(Alert.seen_at.is_(None)).scalar_subquery(),
+        _searches(),
     )
+
+
+def _searches() -> Any:
+    names = ("id", "room", "name", "query", "alerts")
+    pairs = [part for name in names for part in (literal(name), getattr(SavedSearch, name))]
+    every = func.jsonb_agg(aggregate_order_by(func.jsonb_build_object(*pairs), func.lower(SavedSearch.name)))
+    return select(func.coalesce(every, text("'[]'::jsonb"))).scalar_subquery()
 
 
 def _settings() -> Any:

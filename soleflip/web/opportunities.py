@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
@@ -13,7 +12,7 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import lines_of
 from soleflip.domain.words import count_of
-from soleflip.services import doubts, opportunities, searches
+from soleflip.services import doubts, opportunities
 from soleflip.services.opportunities import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
 from soleflip.web import price_chart
@@ -109,39 +108,6 @@ def reopen() -> Response:
     count = opportunities.reopen(g.session, selected("row"), actor=actor(), now=now())
     flash(f"{count} open again.", "info")
     return go(_back())
-
-
-@bp.post("/searches")
-def save_search() -> Response:
-    """Keep the filter of the page under a name."""
-    # The address may have moved on since the form was rendered; the browser says where it stands now.
-    stands = urlsplit(request.referrer or "")
-    query = stands.query if stands.path == url_for("opportunities.index") else request.form.get("query", "")
-    has_alerts = request.form.get("alerts") == "1"
-    kept = searches.save(g.session, request.form.get("name", ""), query, now=now(), has_alerts=has_alerts)
-    return go(f"{url_for('opportunities.index')}?{kept}")
-
-
-@bp.get("/searches/<int:search_id>")
-def open_search(search_id: int) -> Response:
-    """Open a saved filter, wherever it leads by now."""
-    return go(f"{url_for('opportunities.index')}?{searches.get(g.session, search_id).query}")
-
-
-@bp.post("/searches/<int:search_id>/alerts")
-def set_alerts(search_id: int) -> Response:
-    """Begin or stop telling what is new in a saved filter."""
-    is_on = request.form.get("on") == "1"
-    searches.set_alerts(g.session, search_id, on=is_on, now=now())
-    flash("You hear of every new pair once." if is_on else "No more alerts of this filter.", "info")
-    return go(_back())
-
-
-@bp.post("/searches/<int:search_id>/forget")
-def forget_search(search_id: int) -> Response:
-    """Remove a saved filter."""
-    searches.forget(g.session, search_id)
-    return go(url_for("opportunities.index"))
 
 
 @bp.get("/matches")

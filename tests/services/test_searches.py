@@ -27,7 +27,7 @@ def market(session: Session, tmp_path: Path) -> Session:
 
 
 def _search(session: Session, query: str = "min_profit=60", *, alerts: bool = True) -> SavedSearch:
-    searches.save(session, "Good ones", query, now=NOW, has_alerts=alerts)
+    searches.save(session, "opportunities", "Good ones", query, now=NOW, has_alerts=alerts)
     return session.scalars(select(SavedSearch)).one()
 
 
@@ -60,7 +60,7 @@ def test_what_is_new_is_told_once(market: Session) -> None:
     alert = market.scalars(select(Alert)).one()
     assert alert.kind == "opportunity"
     assert alert.title == "3 new pairs in 'Good ones'"
-    assert alert.url == f"/opportunities/searches/{search.id}"
+    assert alert.url == f"/searches/{search.id}"
     assert all(each.title in alert.body and str(each.net_profit) in alert.body for each in new)
     assert searches.tell_new(market, later) == 0
     market.execute(update(LatestQuote).values(lowest_ask=90, at=later + timedelta(hours=1)))

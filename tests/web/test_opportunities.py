@@ -212,18 +212,3 @@ def test_a_doubtful_match_is_decided_once_for_all_like_it(market: Any, browser: 
     assert "Nothing is doubtful" in browser.get("/opportunities/matches").text
     broken = form | {"product": "nonsense"}
     assert browser.post("/opportunities/matches", data=broken).status_code == 422
-
-
-def test_a_filter_is_kept_by_name_and_forgotten(market: Any, browser: Any) -> None:
-    form = {"csrf_token": token(browser, "/opportunities"), "name": " Cheap  ones ", "query": "max_price=100&after=x"}
-    answer = browser.post("/opportunities/searches", data=form)
-    assert (answer.status_code, answer.location) == (303, "/opportunities?max_price=100")
-    assert 'href="/opportunities?max_price=100"' in browser.get("/opportunities").text
-    assert browser.post("/opportunities/searches", data=form | {"name": " "}).status_code == 422
-    answer = browser.post("/opportunities/searches/1/alerts", data=form | {"on": "1", "back": "/opportunities?q=x"})
-    assert answer.location == "/opportunities?q=x"
-    assert "Alerts on" in browser.get("/opportunities").text
-    assert browser.get("/opportunities/searches/1").location == "/opportunities?max_price=100"
-    assert browser.get("/opportunities/searches/7").status_code == 404
-    browser.post("/opportunities/searches/1/forget", data=form)
-    assert "Cheap ones" not in browser.get("/opportunities").text
