@@ -55,14 +55,17 @@ def count_in(found: Report, row: TaxRow) -> None:
     found.missing += bool(row.missing)
 
 
-def years(session: Session, books: Books, now: datetime) -> list[int]:
-    """Return the years that have entries, and this one, the newest first."""
+def years(session: Session, books: Books, now: datetime) -> tuple[list[int], int]:
+    """Return the years that have entries, and this one, the newest first; and the newest that has any.
+
+    In January that is the year that is over: the one whose report is wanted.
+    """
     year = extract("year", func.timezone(books.timezone.key, LedgerEntry.booked_at))
     first, last = session.execute(select(func.min(year), func.max(year))).one()
     this = now.astimezone(books.timezone).year
     if first is None:
-        return [this]
-    return list(range(max(int(last), this), int(first) - 1, -1))
+        return [this], this
+    return list(range(max(int(last), this), int(first) - 1, -1)), int(last)
 
 
 def meters(found: Report, now: datetime) -> list[Meter]:

@@ -13,7 +13,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.services import analytics, fees
 from soleflip.services.analytics import Bucket
 from soleflip.services.exports import Cell, csv_lines
-from soleflip.web.filters import chart_number, day
+from soleflip.web.filters import chart_number, day, month_of
 from soleflip.web.htmx import page
 from soleflip.web.unit import now, runtime
 
@@ -44,7 +44,7 @@ def index() -> Response:
         "analytics/_figures.html",
         summary=analytics.summary(g.session, period, books, now()),
         buckets=buckets,
-        chart=profit_chart(buckets),
+        chart=profit_chart(buckets, unit),
         groups=analytics.by_group(g.session, period, by, books, limit=25),
         best=best,
         worst=worst,
@@ -72,7 +72,7 @@ def groups_csv() -> Response:
     return _csv(f"profit-by-{by}", by, ((group.name, group.figures) for group in groups))
 
 
-def profit_chart(buckets: list[Bucket]) -> dict[str, Any] | None:
+def profit_chart(buckets: list[Bucket], unit: str = "day") -> dict[str, Any] | None:
     """Return the chart of a period: payouts as a line, profit as bars; None when there is nothing to draw."""
     if not buckets:
         return None
@@ -86,13 +86,17 @@ def profit_chart(buckets: list[Bucket]) -> dict[str, Any] | None:
     payouts = [chart_number(found.figures.payout) for found in buckets]
     return {
         "legend": {},
-        "xAxis": {"type": "category", "data": [day(bucket.start, "short") for bucket in buckets]},
+        "xAxis": {"type": "category", "data": [_label(bucket.start, unit) for bucket in buckets]},
         "yAxis": {"type": "value"},
         "series": [
             {"name": "Profit", "type": "bar", "data": bars, "itemStyle": {"color": "gain"}},
             {"name": "Payouts", "type": "line", "data": payouts, "showSymbol": len(buckets) < 40, "color": "accent"},
         ],
     }
+
+
+def _label(start: date, unit: str) -> str:
+    return month_of(start.month, start.year) if unit == "month" else day(start, "short")
 
 
 def _asked() -> tuple[Period, str, str]:

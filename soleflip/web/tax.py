@@ -29,8 +29,8 @@ KINDS = {"report": "StockX seller report", "costs": "Costs of past pairs"}
 def index() -> Response:
     """Show a year's totals, its first rows, and what is missing."""
     books = runtime().books
-    years = tax.years(g.session, books, now())
-    year = request.args.get("year", years[0], type=int)
+    years, newest = tax.years(g.session, books, now())
+    year = request.args.get("year", newest, type=int)
     year_bounds(year)
     treatment = request.args.get("treatment") or tax.default_treatment(g.session)
     basis = request.args.get("basis") or "sale"
