@@ -74,6 +74,13 @@ def test_pages_stand_without_any_sale(browser: Any, address: str) -> None:
     assert browser.get(address).status_code == 200
 
 
+def test_what_is_not_realised_is_not_shown_as_a_profit_of_zero(browser: Any) -> None:
+    figures = browser.get("/analytics").text
+    assert "a sale is realised when" in figures
+    assert "Net profit" not in figures
+    assert '"stat-label">Profit<' not in browser.get("/tax").text
+
+
 def test_what_is_to_ship_comes_first_and_late_is_said(browser: Any, shop: Any) -> None:
     text = browser.get("/orders").text
     assert text.index("To ship") < text.index("38.03")
