@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, g, request, url_for
 from werkzeug.datastructures import MultiDict
-from werkzeug.routing import BuildError
 
 from soleflip.services import shell as house
 from soleflip.services.shell import Shell
@@ -58,20 +57,8 @@ ROOMS: tuple[tuple[Room, ...], ...] = (
 def install(app: Flask) -> None:
     """Offer the frame's parts to templates."""
     app.jinja_env.globals.update(
-        rooms=rooms,
-        shell=shell,
-        url_with=url_with,
-        address_of=address_of,
-        link=link,
-        business_now=now,
-        runtime=runtime,
+        rooms=ROOMS, shell=shell, url_with=url_with, address_of=address_of, business_now=now, runtime=runtime
     )
-
-
-def rooms() -> list[list[Room]]:
-    """Return the rooms that are there, in their groups."""
-    groups = [[room for room in group if room.endpoint in current_app.view_functions] for group in ROOMS]
-    return [group for group in groups if group]
 
 
 def read(session_id: UUID | None = None) -> Shell:
@@ -107,11 +94,3 @@ def address_of(endpoint: str, **key: UUID) -> str:
         anything: dict[str, Any] = {name: NOTHING}
         known[endpoint] = url_for(endpoint, **anything)
     return known[endpoint].replace(str(NOTHING), str(identity))
-
-
-def link(endpoint: str, **values: Any) -> str | None:
-    """Return the address of a page, or None where this installation has no such room, or it takes other values."""
-    try:
-        return url_for(endpoint, **values)
-    except BuildError:
-        return None
