@@ -1,7 +1,7 @@
 """SoleFlip's entry: `create_app()` for gunicorn and flask; `python app.py` runs the whole local stack.
 
 The stack: embedded servers where none are named, migrations, a first account, a seeded sandbox, and the processes
-of the Procfile; until Ctrl-C, SIGTERM, or the end of one of them.
+of the Procfile; until Ctrl-C or SIGTERM. What ends by itself once all are up is started again.
 """
 
 import contextlib
@@ -76,8 +76,7 @@ def _run(settings: Settings, servers: local.Servers) -> None:
             _wait_until_ready(settings, group)
             _welcome(settings, sign_in, log)
             while True:
-                _check_alive(group)
-                for name in servers.revive():
+                for name in [*servers.revive(), *_revived(group)]:
                     print(f"{name} had ended and was started again. What was under way goes on.", flush=True)
                 time.sleep(0.3)
     finally:
@@ -238,6 +237,13 @@ def _check_alive(group: processes.Group) -> None:
     ended = group.ended()
     if ended is not None:
         raise CannotRun(f"{ended.name} ended (status {ended.popen.returncode}).\n{_last_lines(ended)}")
+
+
+def _revived(group: processes.Group) -> list[str]:
+    try:
+        return group.revive()
+    except processes.KeepsEnding as error:
+        raise CannotRun(f"{error}.\n{_last_lines(error.process)}") from None
 
 
 def _last_lines(process: processes.Process) -> str:

@@ -20,6 +20,20 @@ from honcho.printer import Message, Printer
 
 MARK = "SOLEFLIP_RUN"
 _LARGEST_LOG = 20_000_000
+SOON = 30.0
+"""A process that ended sooner after its start, in seconds, may not be able to run at all."""
+MOST_ENDS = 6
+"""So many times in a row a process may end soon after its start."""
+FIRST_PAUSE = 0.5
+"""Seconds before a process that ended is started again; doubled each time it ends soon."""
+
+
+class KeepsEnding(RuntimeError):
+    """A process ends soon after every start."""
+
+    def __init__(self, process: "Process", ends: int) -> None:
+        super().__init__(f"{process.name} ended {ends} times, each time soon after its start")
+        self.process = process
 
 
 class Process:
@@ -27,6 +41,9 @@ class Process:
 
     def __init__(self, name: str, command: str, folder: Path, environ: Mapping[str, str]) -> None:
         self.name = name
+        self.command = command
+        self.environ = environ
+        self.begun = time.monotonic()
         self.last_lines: deque[str] = deque(maxlen=20)
         self.reader: threading.Thread | None = None
         # A session of its own: Ctrl-C reaches only us, and we decide in which order to stop.
@@ -64,6 +81,8 @@ class Group:
         self._colours = get_colours()
         self._writing = threading.Lock()
         self.processes: list[Process] = []
+        self._ends: dict[str, int] = {}
+        self._waiting: dict[str, float] = {}
 
     def start(self, name: str, command: str, environ: Mapping[str, str] | None = None) -> Process:
         """Start one process; its output goes to the log, line by line under its name. `environ` adds variables."""
@@ -82,6 +101,31 @@ class Group:
     def ended(self) -> Process | None:
         """The first process found to have ended by itself, if any has."""
         return next((process for process in self.processes if process.ended), None)
+
+    def revive(self) -> list[str]:
+        """Start again what ended by itself, each time after a longer pause; returns the names of what was started.
+
+        Raises KeepsEnding for a process that ends soon after every start.
+        """
+        started = []
+        for process in [each for each in self.processes if each.ended]:
+            if process.name not in self._waiting:
+                self._plan(process)
+            if time.monotonic() >= self._waiting[process.name]:
+                del self._waiting[process.name]
+                self.dismiss(process)
+                self.start(process.name, process.command, process.environ)
+                started.append(process.name)
+        return started
+
+    def _plan(self, process: Process) -> None:
+        """Write down when a process that ended is started again."""
+        lived = time.monotonic() - process.begun
+        ends = 1 if lived > SOON else self._ends.get(process.name, 0) + 1
+        if ends > MOST_ENDS:
+            raise KeepsEnding(process, ends)
+        self._ends[process.name] = ends
+        self._waiting[process.name] = time.monotonic() + FIRST_PAUSE * 2 ** (ends - 1)
 
     def stop(self, seconds: float) -> None:
         """End all: asked at first, killed when the time is up, with everything they started."""

@@ -80,6 +80,36 @@ def test_the_first_to_end_is_found(group: Group) -> None:
     assert failing.popen.returncode == 1
 
 
+def test_what_was_killed_is_started_again_with_its_own_variables(group: Group) -> None:
+    speaker = group.start("speaker", "sh -c 'echo $WORD; exec sleep 600'", {"WORD": "here"})
+    wait_until(lambda: "here" in speaker.last_lines)
+    assert group.revive() == []
+    speaker.popen.kill()
+    wait_until(lambda: speaker.ended)
+    again: list[str] = []
+    wait_until(lambda: again.extend(group.revive()) or again)
+    assert again == ["speaker"]
+    (running,) = group.processes
+    assert running is not speaker
+    wait_until(lambda: "here" in running.last_lines)
+
+
+def test_what_cannot_run_is_given_up(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "FIRST_PAUSE", 0.001)
+    group.start("failing", "sh -c 'echo no such thing; exit 3'")
+    starts: list[str] = []
+
+    def gives_up() -> bool:
+        try:
+            starts.extend(group.revive())
+        except processes.KeepsEnding as error:
+            return "failing ended 7 times" in str(error)
+        return False
+
+    wait_until(gives_up)
+    assert starts == ["failing"] * processes.MOST_ENDS
+
+
 @pytest.mark.parametrize("command", [SLEEPER, DEAF, PARENT])
 def test_stop_ends_every_process_and_what_it_started(group: Group, mark: str, command: str) -> None:
     started = [group.start("one", command), group.start("two", SLEEPER)]

@@ -1,14 +1,14 @@
-"""`flask worker` and `flask scheduler`: the processes of this edge."""
+"""`flask worker` and `flask scheduler`: the processes of this edge, which outlive PostgreSQL and Redis being away."""
 
 from __future__ import annotations
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from rq import Worker
 
 from soleflip.db import db
 from soleflip.jobs import tasks
+from soleflip.jobs.enduring import Worker, keep_going
 from soleflip.jobs.schedule import Scheduler
 from soleflip.runtime import QUEUES, WORKER_TTL, Runtime
 
@@ -23,16 +23,19 @@ def install(app: Flask) -> None:
 @with_appcontext
 def worker() -> None:
     """Perform runs until told to stop."""
-    runtime: Runtime = current_app.extensions["soleflip"]
-    tasks.wake_abandoned()
-    # What this process opened must not be shared with the children it forks for its jobs.
-    db.engine.dispose()
-    performer = Worker(list(QUEUES), connection=runtime.redis, serializer="json", worker_ttl=WORKER_TTL)
-    performer.work(logging_level="WARNING")
+    keep_going(_work)
 
 
 @click.command("scheduler")
 @with_appcontext
 def scheduler() -> None:
     """Start what the timetable says until told to stop."""
-    Scheduler(current_app.extensions["soleflip"]).run()
+    keep_going(Scheduler(current_app.extensions["soleflip"]).run)
+
+
+def _work() -> None:
+    runtime: Runtime = current_app.extensions["soleflip"]
+    tasks.wake_abandoned()
+    # What this process opened must not be shared with the children it forks for its jobs.
+    db.engine.dispose()
+    Worker(list(QUEUES), connection=runtime.redis, serializer="json", worker_ttl=WORKER_TTL).perform()

@@ -49,6 +49,16 @@ class Scheduler(CronScheduler):
                 look()
         return due
 
+    def register_birth(self) -> None:
+        """Tell Redis that this scheduler began, if it is there."""
+        with contextlib.suppress(RedisError):
+            super().register_birth()
+
+    def register_death(self, pipeline: Any = None) -> None:
+        """Tell Redis that this scheduler ends, if it is there."""
+        with contextlib.suppress(RedisError):
+            super().register_death(pipeline)
+
     def save(self, pipeline: Any = None) -> None:
         """Tell Redis of this scheduler; while Redis is away nobody is told, and the look goes on."""
         if pipeline is not None:
