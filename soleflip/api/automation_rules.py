@@ -135,6 +135,7 @@ class RulePreviewShape(Shape):
     since: Moment | None
     is_cut: bool
     caveats: list[str]
+    house_limit: Amount | None
 
 
 class DecisionQuery(Paged):
@@ -183,9 +184,10 @@ class DecisionPage(Page[DecisionShape]):
 
 
 class DecisionsWanted(Asked):
-    """Which decisions: all that wait where none is named."""
+    """Which decisions: all that wait where none is named, of one rule where that is."""
 
     ids: Ids | None = None
+    rule_id: UUID | None = None
 
 
 class CarriedShape(Shape):
@@ -227,6 +229,7 @@ def preview_automation_rule(json: RuleWanted) -> RulePreviewShape:
         since=past.since,
         is_cut=past.is_cut,
         caveats=list(past.caveats),
+        house_limit=found.house_limit,
     )
 
 
@@ -240,7 +243,7 @@ def show_automation_rule(rule_id: UUID) -> AutomationRuleShape:
 @bp.put("/rules/<uuid:rule_id>")
 @operation(TAG, "admin", AutomationRuleShape, acts=True)
 def change_automation_rule(rule_id: UUID, json: RuleWanted) -> AutomationRuleShape:
-    """Change a rule; what it decided and nobody carried out is dropped."""
+    """Change a rule; when its words change, what it decided and nobody carried out is dropped."""
     rule = automation_rules.save(session(), rule_id, json.name, json.read(), autopilot=json.autopilot, actor=actor())
     return _fresh(rule)
 
@@ -248,7 +251,7 @@ def change_automation_rule(rule_id: UUID, json: RuleWanted) -> AutomationRuleSha
 @bp.post("/rules/<uuid:rule_id>/switch")
 @operation(TAG, "admin", AutomationRuleShape, acts=True)
 def switch_automation_rule(rule_id: UUID, json: SwitchWanted) -> AutomationRuleShape:
-    """Switch a rule on or off, and its autopilot."""
+    """Switch a rule on or off, and its autopilot; what waits for approval keeps waiting when autopilot begins."""
     rule = automation_rules.switch(session(), rule_id, enabled=json.enabled, autopilot=json.autopilot, actor=actor())
     return _fresh(rule)
 
@@ -275,7 +278,7 @@ def list_decisions(query: DecisionQuery) -> DecisionPage:
 @operation(TAG, "list", CarriedShape, acts=True)
 def approve_decisions(json: DecisionsWanted) -> CarriedShape:
     """Approve decisions and carry them out as far as their limits leave room."""
-    approved = decisions.approve(session(), json.ids, actor=actor(), now=now())
+    approved = decisions.approve(session(), json.ids, actor=actor(), now=now(), rule_id=json.rule_id)
     carried = carrying_out.carry_out(session(), approved, books=runtime().books, now=now())
     for run in carried.runs:
         session().refresh(run)
@@ -292,7 +295,7 @@ def approve_decisions(json: DecisionsWanted) -> CarriedShape:
 @operation(TAG, "list", Count, acts=True)
 def reject_decisions(json: DecisionsWanted) -> Count:
     """Reject decisions; their rules ask again when the price moves."""
-    return Count(changed=len(decisions.reject(session(), json.ids, actor=actor(), now=now())))
+    return Count(changed=len(decisions.reject(session(), json.ids, actor=actor(), now=now(), rule_id=json.rule_id)))
 
 
 @bp.post("/process")

@@ -48,6 +48,7 @@ from soleflip.services import (
     searches,
     sourcing,
     stock_lookup,
+    stop,
     submission,
     tax_exports,
     timetable,
@@ -142,6 +143,10 @@ def _perform(runtime: Runtime, run: Run, limit: int | None) -> None:
     except RetryLater as error:
         _later(runtime, run, runs.MAX_RETRIES, str(error))
         logger.info("run postponed", reason=str(error))
+    except stop.Stopped as error:
+        with runtime.transaction() as session:
+            failures.stand_still(session, run, str(error))
+        logger.info("run stands still", reason=str(error))
     except SoleFlipError as error:
         _end(runtime, run, "failed", str(error))
         logger.info("run failed", reason=str(error))
@@ -217,7 +222,7 @@ def start_due() -> list[UUID]:
             started.append(runs.start(session, kind, actor=timetable.ACTOR, params=timetable.params_of(session, kind)))
         if recovery.is_needed(session):
             started.append(runs.start(session, recovery.KIND, actor=timetable.ACTOR))
-        leaving = away.start_planned(session, runtime.clock())
+        leaving = away.start_planned(session, runtime.clock()) or away.pause_late(session)
         started += [leaving] if leaving else []
     for run in started:
         runtime.queue.wake(run.id, run.kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 from soleflip.domain import automation
 from soleflip.domain.errors import InvalidInput, NotFound
 from soleflip.models import AuditEntry, Decision, Rule
+from soleflip.services import settings
+from soleflip.services.settings import AutomationSettings
 
 MOST = 100
 OPEN_STATES = ("waiting", "approved")
@@ -36,6 +39,18 @@ def read(rule: Rule) -> automation.Rule:
     return automation.read_rule(rule.subject, rule.conditions, rule.action, rule.action_settings, rule.limits)
 
 
+def lower_limit(session: Session, rule: automation.Rule) -> Decimal | None:
+    """Return the day's money of all rules together where it is less than a rule's own, which then never counts."""
+    house = settings.load(session, AutomationSettings).money_per_day
+    return house if rule.spends and house < rule.limits.money_per_day else None
+
+
+def waiting(session: Session, rule_id: UUID) -> int:
+    """Return how many decisions of a rule wait for the operator's word."""
+    query = select(func.count()).where(Decision.rule_id == rule_id, Decision.state == "waiting")
+    return session.scalar(query) or 0
+
+
 def counts(session: Session) -> dict[UUID, dict[str, int]]:
     """Return how many decisions of each rule are in each state."""
     found: dict[UUID, dict[str, int]] = {}
@@ -49,7 +64,7 @@ def counts(session: Session) -> dict[UUID, dict[str, int]]:
 def save(
     session: Session, rule_id: UUID | None, name: str, wanted: automation.Rule, *, autopilot: bool, actor: str
 ) -> Rule:
-    """Make a rule, or change one: what it decided and nobody carried out yet is dropped, since its words changed.
+    """Make a rule, or change one: when its words changed, what it decided and nobody carried out yet is dropped.
 
     Raises InvalidInput for a missing or taken name, too many rules, or one that would buy at a loss.
     """
@@ -68,20 +83,25 @@ def save(
         setattr(rule, column, value)
     session.add(rule)
     session.flush()
-    if before is not None and before != _facts(rule):
+    if before is not None and _words(before) != _words(_facts(rule)):
         drop_open(session, rule.id, "The rule was changed.")
+    _ask_again(session, rule)
     _audit(session, rule, actor, before=before, after=_facts(rule))
     return rule
 
 
 def switch(session: Session, rule_id: UUID, *, enabled: bool, autopilot: bool, actor: str) -> Rule:
-    """Switch a rule on or off, and its autopilot; what waits of a rule that is switched off is dropped."""
+    """Switch a rule on or off, and its autopilot; what waits of a rule that is switched off is dropped.
+
+    What waits when its autopilot begins keeps waiting: it was shown to the operator, who alone answers it.
+    """
     rule = get(session, rule_id, lock=True)
     before = _facts(rule)
     rule.is_enabled, rule.autopilot = enabled, autopilot
     session.flush()
     if not enabled:
         drop_open(session, rule.id, "The rule was switched off.")
+    _ask_again(session, rule)
     _audit(session, rule, actor, before=before, after=_facts(rule))
     return rule
 
@@ -125,6 +145,20 @@ def _name(session: Session, name: str, rule_id: UUID | None) -> str:
 def _facts(rule: Rule) -> Mapping[str, Any]:
     names = ("name", "subject", "conditions", "action", "action_settings", "limits", "autopilot", "is_enabled")
     return {name: getattr(rule, name) for name in names}
+
+
+def _ask_again(session: Session, rule: Rule) -> None:
+    """Let what the autopilot approved and nobody carried out wait for the operator, once the rule has none any more."""
+    if not rule.autopilot and not read(rule).only_tells:
+        alone(session)
+        asked = {"state": "waiting", "is_autopilot": False, "decided_by": None, "decided_at": None, "outcome": None}
+        open_ = (Decision.rule_id == rule.id, Decision.state == "approved", Decision.is_autopilot)
+        session.execute(update(Decision).where(*open_).values(asked))
+
+
+def _words(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what of a rule makes its decisions: all but its name and who decides."""
+    return {name: value for name, value in facts.items() if name not in ("name", "autopilot")}
 
 
 def _audit(session: Session, rule: Rule, actor: str, *, before: Any, after: Any) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput, Refused
 from soleflip.domain.words import count_of
-from soleflip.models import AuditEntry, Away, AwayAsk, Run, StockxListing
-from soleflip.services import runs
+from soleflip.models import AuditEntry, Away, AwayAsk, ListingChange, Run, StockxListing
+from soleflip.services import runs, stop
 
 PAUSE = "away"
 LOCK = 7420041
@@ -42,6 +42,13 @@ def ensure_home(session: Session) -> None:
     away = in_force(session)
     if away is not None:
         raise IsAway("You are away: asks stay down until you have looked at them on the Away page.", guard="away")
+
+
+def ensure_looked_at(session: Session, run_id: UUID | None) -> None:
+    """Raise IsAway for a run that would put asks up while the operator is away, unless they are back by their word."""
+    looked_at = select(AwayAsk.listing_id).where(AwayAsk.run_id == run_id, AwayAsk.decision == "back").limit(1)
+    if session.scalar(looked_at) is None:
+        ensure_home(session)
 
 
 def begin(session: Session, *, reason: str, ends_at: datetime | None, actor: str, now: datetime) -> Run:
@@ -108,6 +115,28 @@ def pause_again(session: Session, *, actor: str) -> Run:
     away.run_id = run.id
     session.flush()
     return run
+
+
+def pause_late(session: Session) -> Run | None:
+    """Pause what came up since the last pause came to its end, say an ask that was only found now; returns the run.
+
+    What StockX refused to pause once is left to the operator, who sees it on the page.
+    """
+    away = in_force(session)
+    if away is None or away.run_id is None or session.get_one(Run, away.run_id).state != "done":
+        return None
+    back = select(AwayAsk.listing_id).where(AwayAsk.away_id == away.id, AwayAsk.decision == "back")
+    tried = select(ListingChange.listing_id).where(
+        ListingChange.kind == "deactivate",
+        ListingChange.created_at >= away.began_at,
+        ListingChange.state.in_(("failed", "refused")),
+    )
+    up = select(StockxListing.id).where(
+        StockxListing.status == "active", StockxListing.id.not_in(back), StockxListing.id.not_in(tried)
+    )
+    if session.scalar(up.limit(1)) is None or stop.is_stopped(session):
+        return None
+    return pause_again(session, actor=away.actor)
 
 
 def come_back(session: Session, *, actor: str, now: datetime) -> Away:

@@ -73,6 +73,11 @@ class AwayView:
     past: Sequence[Away]
 
     @property
+    def is_looked_at(self) -> bool:
+        """Whether the market of any of the asks shown was looked at since they were paused."""
+        return any(each.row.looked_at for each in self.waiting)
+
+    @property
     def stale(self) -> int:
         """How many of the asks shown have grown stale."""
         return sum(each.is_stale for each in self.waiting)
@@ -96,6 +101,8 @@ def _ask_to_pause(session: Session, work: Work) -> tuple[int, int]:
     """Write the wish to pause what is live and was not asked before; returns how many, and how many are busy."""
     tried = select(ListingChange.listing_id).where(ListingChange.run_id == work.run_id)
     live = select(StockxListing).where(StockxListing.status == "active", StockxListing.id.not_in(tried))
+    # A change that waits, maybe for a run that stands still, would keep its ask up: the pause comes first.
+    changes.drop_waiting(session, live.with_only_columns(StockxListing.id), "Dropped on going away.", work.clock())
     rows = session.scalars(live.order_by(StockxListing.id).limit(MOST)).all()
     away_id = UUID(work.params["away_id"])
     wishes = [Wish(row.id, "deactivate", sentence="Paused while away.") for row in rows]
@@ -216,14 +223,21 @@ def _wish(row: AwayAsk, mode: str, typed: Decimal | None, now: datetime) -> Wish
 
 
 def choose(session: Session, mode: str, listing_ids: Sequence[UUID] | None) -> dict[UUID, tuple[str, Decimal | None]]:
-    """Apply one mode to listings, or without ids to every paused ask that it fits: `old` to what is not stale."""
+    """Apply one mode to listings, or without ids to every paused ask that it fits: `old` to what is not stale.
+
+    Raises Conflict when none fits, or before the market was looked at.
+    """
     current = away.current(session)
     if listing_ids is not None:
         return dict.fromkeys(listing_ids, (mode, None))
     found = _waiting(session, current, MOST)
+    if mode != "keep" and found and not any(each.row.looked_at for each in found):
+        raise Conflict("Nobody has looked at the market of these asks yet: look first, then decide.")
     fitting = [each for each in found if mode == "keep" or each.row.proposed is not None]
     if mode == "old":
         fitting = [each for each in fitting if not each.is_stale]
+    if found and not fitting:
+        raise Conflict("No paused ask fits: all have grown stale. Take the proposed asks, or tick those you mean.")
     return {each.listing.id: (mode, None) for each in fitting}
 
 

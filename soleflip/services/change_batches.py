@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from soleflip.domain.errors import Refused, RetryLater, SoleFlipError
 from soleflip.models import ListingChange, RunLine, StockxBatch, StockxListing
-from soleflip.services import halts, listings, pricing_rules, settings, stop
+from soleflip.services import away, halts, listings, pricing_rules, settings, stop
 from soleflip.services.changes import let_pair_go
 from soleflip.services.listing_sync import SOLD
 from soleflip.services.pricing_rules import Rulebook
@@ -75,7 +75,6 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
     """Take up to `size` waiting changes of one sort into a new batch; None when none is left."""
     now = work.clock()
     with work.transaction() as session:
-        stop.ensure_running(session)
         days = settings.load(session, PricingSettings).expires_after_days
         query = select(ListingChange).where(ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
         query = query.where((ListingChange.kind == "delete") if is_delete else (ListingChange.kind != "delete"))
@@ -87,6 +86,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
         ).all()
         if not changes:
             return None
+        stop.ensure_running(session)
         kind = "delete" if is_delete else "update"
         batch = StockxBatch(run_id=work.run_id, kind=kind, items=len(changes), sent_at=now)
         session.add(batch)
@@ -120,6 +120,8 @@ def _update_item(
 ) -> UpdateItem:
     """Return what is sent for a change, its amount passed through the gate once more, right before it leaves."""
     amount = None
+    if change.kind == "activate":
+        away.ensure_looked_at(session, change.run_id)
     if change.new_price is not None:
         amount = listings.outgoing_ask(session, change.listing, change.new_price, now, rulebook)
     active = {"activate": True, "deactivate": False}.get(change.kind)

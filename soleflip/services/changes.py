@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
@@ -144,6 +144,22 @@ def let_pair_go(session: Session, row: StockxListing, kind: str) -> None:
     """Free what `ask` reserved for an expired listing whose `activate` came to its end."""
     if kind == "activate" and row.status == "expired" and row.item_id is not None:
         stock.release(session, row.item_id)
+
+
+def drop_waiting(session: Session, listing_ids: Select[UUID], why: str, now: datetime) -> int:
+    """Drop the changes of listings that wait to be sent; returns how many. What is being sent goes on."""
+    waiting = session.scalars(
+        select(ListingChange)
+        .where(ListingChange.listing_id.in_(listing_ids), ListingChange.state == "waiting")
+        .options(selectinload(ListingChange.listing))
+        .order_by(ListingChange.id)
+        .with_for_update()
+    ).all()
+    for change in waiting:
+        change.state, change.error, change.finished_at = "cancelled", why, now
+        let_pair_go(session, change.listing, change.kind)
+    session.flush()
+    return len(waiting)
 
 
 def undo_prices(session: Session, run_id: UUID, *, new_run_id: UUID, actor: str, now: datetime) -> Asked:

@@ -232,21 +232,32 @@ def _moved(decision: Decision, seen: Seen | None, now: datetime, *, waiting_too:
     return None
 
 
-def approve(session: Session, ids: Sequence[UUID] | None, *, actor: str, now: datetime) -> list[UUID]:
-    """Take the operator's word that waiting decisions, all (None) or some, be carried out; returns their ids.
+def approve(
+    session: Session, ids: Sequence[UUID] | None, *, actor: str, now: datetime, rule_id: UUID | None = None
+) -> list[UUID]:
+    """Take the operator's word that waiting decisions, all (None; of one rule) or some, be carried out; returns ids.
 
     Raises Conflict when none of them waits any more.
     """
-    return _decide(session, ids, "approved", "approve decisions", actor=actor, now=now)
+    return _decide(session, ids, "approved", "approve decisions", actor=actor, now=now, rule_id=rule_id)
 
 
-def reject(session: Session, ids: Sequence[UUID] | None, *, actor: str, now: datetime) -> list[UUID]:
-    """Take the operator's no on decisions, all that wait (None) or some; the rule asks again when the price moves."""
-    return _decide(session, ids, "rejected", "reject decisions", actor=actor, now=now)
+def reject(
+    session: Session, ids: Sequence[UUID] | None, *, actor: str, now: datetime, rule_id: UUID | None = None
+) -> list[UUID]:
+    """Take the operator's no on decisions, all that wait (None; of one rule) or some; their rules ask at new prices."""
+    return _decide(session, ids, "rejected", "reject decisions", actor=actor, now=now, rule_id=rule_id)
 
 
 def _decide(
-    session: Session, ids: Sequence[UUID] | None, state: str, act: str, *, actor: str, now: datetime
+    session: Session,
+    ids: Sequence[UUID] | None,
+    state: str,
+    act: str,
+    *,
+    actor: str,
+    now: datetime,
+    rule_id: UUID | None,
 ) -> list[UUID]:
     automation_rules.alone(session)
     # Approved ones that wait for room can still be called back, never approved twice.
@@ -254,6 +265,8 @@ def _decide(
     query = update(Decision).where(Decision.state.in_(can))
     if ids is not None:
         query = query.where(Decision.id.in_(ids))
+    if rule_id is not None:
+        query = query.where(Decision.rule_id == rule_id)
     done = session.scalars(
         query.values(state=state, decided_by=actor, decided_at=now)
         .returning(Decision.id)

@@ -51,6 +51,12 @@ def fail(session: Session, run: Run, why: str, now: datetime) -> None:
     alerts.raise_alert(session, "failed_run", key, title, why, f"/runs/{run.id}", now)
 
 
+def stand_still(session: Session, run: Run, why: str) -> None:
+    """End a run that the stop switch halted: the switch has told it, so nobody has to look at the run as well."""
+    runs.finish(session, run.id, "failed", message=why, error=why)
+    session.execute(update(Run).where(Run.id == run.id).values(seen_at=NOW, seen_by="the stop switch"))
+
+
 def end_overdue(session: Session, now: datetime) -> list[Overdue]:
     """End runs past their time limit; returns those that somebody still works on, for the edge to stop."""
     limits = timetable.time_limits(session)

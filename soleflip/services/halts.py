@@ -25,7 +25,7 @@ from soleflip.models import (
     StockxBatch,
     StockxListing,
 )
-from soleflip.services import alerts, settings, stop, timetable
+from soleflip.services import settings, stop, timetable
 from soleflip.services.runs import NOW, OPEN_STATES, Books, Work
 from soleflip.services.settings import AutomationSettings
 from soleflip.services.stop import Stopped
@@ -39,7 +39,7 @@ LATE = 3
 def before_batch(work: Work) -> None:
     """Halt everything, and raise Stopped, when the next batch of a run would do harm; asked before each is claimed."""
     with work.transaction() as session:
-        if stop.is_stopped(session):
+        if stop.is_stopped(session) or not has_left(session, work.run_id):
             return
         limits = settings.load(session, HaltSettings)
         why = _of_errors(session, limits)
@@ -77,16 +77,21 @@ def before_offers(session: Session, fall: Fall, limits: HaltSettings, now: datet
 
 
 def halt(session: Session, why: str, now: datetime) -> None:
-    """Set the stop switch and raise the alert that says so."""
+    """Set the stop switch in the program's own name."""
     stop.stop(session, actor=ACTOR, reason=why, now=now)
-    title = "All writes to StockX were halted"
-    alerts.raise_alert(session, "halt", f"halt {now:%Y-%m-%d %H:%M}", title, f"{why}.", "/automation", now)
 
 
 def since(session: Session) -> datetime | None:
     """Return when writes were last resumed: what was before it was known to the operator then."""
     row = stop.switch(session)
     return row.at if row is not None and not row.is_stopped else None
+
+
+def has_left(session: Session, run_id: UUID) -> bool:
+    """Tell whether a run has anything left to send."""
+    changes = exists().where(ListingChange.run_id == run_id, ListingChange.state == "waiting")
+    asks = exists().where(StockxListing.run_id == run_id, StockxListing.status == "pending")
+    return bool(session.scalar(select(changes | asks)))
 
 
 def _sends_amounts(session: Session, run_id: UUID) -> bool:

@@ -24,7 +24,7 @@ from soleflip.domain.automation import (
 )
 from soleflip.domain.fees import estimate_payout
 from soleflip.domain.money import ZERO, percent
-from soleflip.services import fees, settings
+from soleflip.services import automation_rules, fees, settings
 from soleflip.services.carrying_out import Used
 from soleflip.services.evaluation import hindsight
 from soleflip.services.rule_facts import labels, matches
@@ -131,11 +131,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class RulePreview:
-    """Both, in the books' currency."""
+    """Both, in the books' currency; `house_limit` is the day's money of all rules where it is below this rule's own."""
 
     now: Round
     past: Past
     currency: str
+    house_limit: Decimal | None
 
 
 def preview(
@@ -159,7 +160,8 @@ def preview(
                 free.why,
             )
         )
-    return RulePreview(_round(found), _past(session, rule, most, books, now), books.currency)
+    past = _past(session, rule, most, books, now)
+    return RulePreview(_round(found), past, books.currency, automation_rules.lower_limit(session, rule))
 
 
 def _round(found: list[Would]) -> Round:
@@ -172,7 +174,8 @@ def _past(session: Session, rule: automation.Rule, most: Decimal, books: Books, 
     """Go through the kept prices in their order; a thing counts once at one price, as it would be decided once."""
     values = {"start": now - timedelta(days=DAYS), "now": now, "currency": books.currency}
     days, since = session.execute(_KEPT, values).one()
-    seen = list(_past_facts(session, rule, values | {"most": MOST}, now))
+    # Of one day the best goes first, as it does live (rule_facts.matches).
+    seen = sorted(_past_facts(session, rule, values | {"most": MOST}, now), key=lambda row: _place(row, books))
     found: list[Would] = []
     spent: dict[Any, Any] = {}
     decided: set[Any] = set()
@@ -198,6 +201,13 @@ def _past(session: Session, rule: automation.Rule, most: Decimal, books: Books, 
             spent[product_id] = spent.get(product_id, 0) + free.pairs
         found.append(Would(subject, title, size, day, verdict.sentence, free.pairs, amount))
     return Past(_round(found), days, since, len(seen) == MOST, _caveats(rule))
+
+
+def _place(row: Any, books: Books) -> tuple[Any, ...]:
+    """Return where a row of the past stands among the others: by day, then profit or age, as rules take them live."""
+    subject, _basis, _product, _title, _size, at, facts, _cost = row
+    best = -(facts.profit or ZERO) if isinstance(facts, OpportunityFacts) else facts.listed_at
+    return at.astimezone(books.timezone).date(), best, str(subject)
 
 
 def _past_facts(session: Session, rule: automation.Rule, values: dict[str, Any], now: datetime) -> Iterator[Any]:

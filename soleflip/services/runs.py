@@ -164,6 +164,14 @@ def finish(session: Session, run_id: UUID, state: str, *, message: str | None = 
     session.execute(update(Run).where(Run.id == run_id, Run.state.in_(OPEN_STATES)).values(values))
 
 
+def complete(session: Session, run_id: UUID, told: str) -> None:
+    """Call a failed run done that turned out to have left nothing undone; what had ended it stays in its message."""
+    run = session.get(Run, run_id, with_for_update=True)
+    if run is not None and run.state == "failed":
+        run.state, run.message, run.error = "done", f"{told} It had ended early: {run.error}", None
+    session.flush()
+
+
 def count_requests(session: Session, run_id: UUID, number: int) -> None:
     """Add the requests to StockX that an attempt of a run has made."""
     session.execute(update(Run).where(Run.id == run_id).values(requests_used=Run.requests_used + number))

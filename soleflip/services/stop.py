@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Refused
 from soleflip.models import AuditEntry, StopSwitch
+from soleflip.services import alerts
 
 
 class Stopped(Refused):
@@ -36,8 +37,15 @@ def ensure_running(session: Session) -> None:
 
 
 def stop(session: Session, *, actor: str, reason: str, now: datetime) -> None:
-    """Halt every write to StockX."""
+    """Halt every write to StockX, and raise the alert that says who did and why: others sell here, too.
+
+    That runs stand still by it is no failure of theirs, so that no alert is raised for them.
+    """
+    was_stopped = is_stopped(session)
     _set(session, True, actor, reason, now)
+    if not was_stopped:
+        title, key = f"Writes to StockX were stopped by {actor}"[:200], f"halt {now:%Y-%m-%d %H:%M:%S}"
+        alerts.raise_alert(session, "halt", key, title, f"{reason}.", "/automation", now)
 
 
 def resume(session: Session, *, actor: str, now: datetime) -> None:

@@ -49,7 +49,7 @@ def submit(work: Work) -> str:
         work.progress()
         while claim := _next(work, size):
             size = _send(work, claim, size)
-            _report(work)
+            report(work)
     except Cancelled:
         _cancel_pending(work)
         if unsettled:
@@ -62,7 +62,7 @@ def submit(work: Work) -> str:
         raise
     if unsettled:
         raise unsettled
-    return _report(work)
+    return report(work)
 
 
 def _settle_left_over(work: Work) -> Unsettled | None:
@@ -109,8 +109,6 @@ def _claim(work: Work, size: int) -> Claim | None:
     """
     now = work.clock()
     with work.transaction() as session:
-        stop.ensure_running(session)
-        away.ensure_home(session)
         rows = session.scalars(
             select(StockxListing)
             .where(StockxListing.run_id == work.run_id, StockxListing.status == "pending")
@@ -121,6 +119,8 @@ def _claim(work: Work, size: int) -> Claim | None:
         ).all()
         if not rows:
             return None
+        stop.ensure_running(session)
+        away.ensure_home(session)
         batch = StockxBatch(run_id=work.run_id, kind="create", items=len(rows), sent_at=now)
         session.add(batch)
         session.flush()
@@ -286,7 +286,7 @@ def counts(session: Session, run_id: UUID) -> dict[str, int]:
     return dict(session.execute(query.group_by(StockxListing.status)).all())
 
 
-def _report(work: Work) -> str:
+def report(work: Work) -> str:
     """Write the run's counts and return its closing sentence."""
     with work.transaction() as session:
         by_state = counts(session, work.run_id)

@@ -16,6 +16,7 @@ from soleflip.domain.pricing import STRATEGIES
 from soleflip.models import Rule
 from soleflip.services import automation_rules, opportunities, rule_preview
 from soleflip.services.carrying_out import Used
+from soleflip.web.filters import money, plural
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime
 
@@ -77,7 +78,7 @@ def switch(rule_id: UUID) -> Response:
         actor=actor(),
     )
     flash(f"{rule.name} is {_state(rule)}.", "success" if rule.is_enabled else "info")
-    return go(url_for("automation.rules.index"))
+    return _on_to_what_waits(rule)
 
 
 @bp.post("/<uuid:rule_id>/remove")
@@ -108,7 +109,26 @@ def _take(rule: Rule | None) -> Response:
     flash(
         f"{stored.name} is kept and {_state(stored)}. It looks at everything with the next automation run.", "success"
     )
-    return go(url_for("automation.rules.index"))
+    lower = automation_rules.lower_limit(g.session, wanted)
+    if lower is not None:
+        flash(
+            f"All rules together may spend {money(lower, runtime().books.currency)} a day, less than this one.",
+            "warning",
+        )
+    return _on_to_what_waits(stored)
+
+
+def _on_to_what_waits(rule: Rule) -> Response:
+    """Go to the rules, or to what still waits for the operator's word of a rule that now acts by itself."""
+    left = automation_rules.waiting(g.session, rule.id) if rule.autopilot else 0
+    if not left:
+        return go(url_for("automation.rules.index"))
+    flash(
+        f"{plural(left, 'decision')} from before {'waits' if left == 1 else 'wait'} for you all the same: "
+        "approve or reject here.",
+        "warning",
+    )
+    return go(url_for("automation.decisions.index", rule=rule.id))
 
 
 def _read(typed: Typed) -> automation.Rule:

@@ -46,14 +46,15 @@ def decide() -> Response:
     """Approve or reject decisions, the ticked ones or all; what is approved is carried out as far as limits allow."""
     act = request.form.get("act", "")
     ids = None if act.endswith("_all") else selected("decision")
+    rule_id = _uuid(request.form.get("rule", ""))
     if act.startswith("approve"):
-        approved = decisions.approve(g.session, ids, actor=actor(), now=now())
+        approved = decisions.approve(g.session, ids, actor=actor(), now=now(), rule_id=rule_id)
         carried = carrying_out.carry_out(g.session, approved, books=runtime().books, now=now())
         for run in carried.runs:
             wake_after_commit(run)
         _say(carried, approved)
     elif act.startswith("reject"):
-        count = len(decisions.reject(g.session, ids, actor=actor(), now=now()))
+        count = len(decisions.reject(g.session, ids, actor=actor(), now=now(), rule_id=rule_id))
         flash(f"{count_of(count, 'decision')} rejected until the price moves.", "info")
     else:
         raise InvalidInput("Choose what is to be done with the selected decisions.")

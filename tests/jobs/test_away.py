@@ -72,6 +72,10 @@ def test_every_ask_is_paused_and_comes_back_after_a_look(selling: Selling, live:
         ids = session.scalars(select(StockxListing.id)).all()
         with pytest.raises(Conflict, match="too old"):
             away_asks.decide(session, {ids[0]: ("old", None)}, actor="test", now=selling.runtime.clock())
+        for mode in ("old", "proposed"):
+            with pytest.raises(Conflict, match="look first, then decide"):
+                away_asks.choose(session, mode, None)
+        assert not away_asks.view(session).is_looked_at
     look(selling)
     with selling.runtime.transaction() as session:
         view = away_asks.view(session)
@@ -80,7 +84,8 @@ def test_every_ask_is_paused_and_comes_back_after_a_look(selling: Selling, live:
         assert all(each.row.lowest_ask for each in view.waiting)
         # Asks of 9000 in a market of hundreds: the look says so.
         assert view.stale == len(view.waiting)
-        assert away_asks.choose(session, "old", None) == {}
+        with pytest.raises(Conflict, match="all have grown stale"):
+            away_asks.choose(session, "old", None)
         with pytest.raises(Conflict, match="120 paused asks wait"):
             away.come_back(session, actor="test", now=selling.runtime.clock())
     decide(selling, "old", list(ids[:5]))
@@ -141,6 +146,56 @@ def test_while_away_nothing_goes_up_by_another_way(selling: Selling, live: UUID)
     assert on_stockx(selling) == {"INACTIVE": NUMBER}
     with selling.runtime.transaction() as session, pytest.raises(IsAway):
         away.ensure_home(session)
+
+
+def wait_for_nobody(selling: Selling, listing_id: UUID, kind: str, price: Decimal | None = None) -> UUID:
+    """Ask for a change under a run that stands still, as after a stop."""
+    with selling.runtime.transaction() as session:
+        run = runs.start(session, "change", actor="test")
+        now = selling.runtime.clock()
+        asked = changes.ask(session, [Wish(listing_id, kind, price)], run_id=run.id, actor="test", now=now)
+        assert asked.waiting == 1, asked.refused
+        runs.finish(session, run.id, "failed", error="Writes are stopped.")
+        return run.id
+
+
+def test_changes_that_wait_on_going_away_leave_no_ask_live(selling: Selling, live: UUID) -> None:
+    with selling.runtime.transaction() as session:
+        first, second, third = session.scalars(select(StockxListing.id).order_by(StockxListing.id).limit(3)).all()
+        run = runs.start(session, "change", actor="test")
+        now = selling.runtime.clock()
+        changes.ask(session, [Wish(third, "deactivate")], run_id=run.id, actor="test", now=now)
+    assert selling.perform(run.id).state == "done"
+    wait_for_nobody(selling, first, "price", Decimal(8000))
+    wait_for_nobody(selling, second, "delete")
+    up = wait_for_nobody(selling, third, "activate")
+    assert selling.perform(leave(selling).id).state == "done"
+    assert on_stockx(selling) == {"INACTIVE": NUMBER}
+    with selling.runtime.transaction() as session:
+        runs.reopen(session, up)
+    assert selling.perform(up).counts["refused_on_the_way"] == 1, "nothing goes up unseen, whenever it was asked for"
+    assert on_stockx(selling) == {"INACTIVE": NUMBER}
+    with selling.runtime.transaction() as session:
+        dropped = select(ListingChange.listing_id).where(ListingChange.error == "Dropped on going away.")
+        assert set(session.scalars(dropped)) == {first, second}
+
+
+def test_what_comes_up_while_away_is_paused_by_itself(selling: Selling, live: UUID) -> None:
+    selling.perform(leave(selling).id)
+    with selling.runtime.transaction() as session:
+        assert away.pause_late(session) is None
+        session.execute(update(Away).values(state="over"))
+        key = session.scalars(select(StockxListing.id).limit(1)).one()
+        run = runs.start(session, "change", actor="test")
+        now = selling.runtime.clock()
+        changes.ask(session, [Wish(key, "activate")], run_id=run.id, actor="test", now=now)
+    selling.perform(run.id)
+    with selling.runtime.transaction() as session:
+        session.execute(update(Away).values(state="away"))
+        again = away.pause_late(session)
+        assert again is not None
+    assert selling.perform(again.id).state == "done"
+    assert on_stockx(selling) == {"INACTIVE": NUMBER}
 
 
 def test_a_pair_sold_while_away_is_not_asked_about(selling: Selling, live: UUID) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from soleflip.config import PROJECT
 from soleflip.jobs import tasks
-from soleflip.models import Alert, Item, LatestQuote, ListingChange, Run, StockxListing, StopSwitch
+from soleflip.models import Alert, Item, LatestQuote, ListingChange, Run, StockxBatch, StockxListing, StopSwitch
 from soleflip.services import changes, feeds, resumption, runs, settings, stop
 from soleflip.services.changes import Wish
 from soleflip.services.halts import ACTOR, HaltSettings
@@ -69,9 +69,32 @@ def test_eight_workers_write_nothing_a_second_after_the_button(selling: Selling)
     with selling.runtime.transaction() as session:
         left = session.scalars(select(StockxListing.id).where(StockxListing.status == "pending")).all()
         states = set(session.scalars(select(Run.state).where(Run.id.in_(orders))))
+        seen = set(session.scalars(select(Run.seen_by).where(Run.id.in_(orders), Run.state == "failed")))
+        told = session.execute(select(Alert.kind, Alert.title, Alert.body)).all()
     assert left, "the button came in the middle"
     assert states <= {"failed", "done"}
     assert "failed" in states
+    assert told == [("halt", "Writes to StockX were stopped by the owner", "a look.")]
+    assert seen == {"the stop switch"}
+
+
+def test_a_stop_after_all_was_sent_fails_nothing(selling: Selling) -> None:
+    selling.sandbox.control("settings", batch_start_seconds=3.0 * SPEED)
+    run_id = selling.order(3)
+    with selling.worker(run_id) as worker:
+        wait_until(lambda: batches_sent(selling) == 1)
+        with selling.runtime.transaction() as session:
+            stop.stop(session, actor="the owner", reason="a look", now=selling.runtime.clock())
+        assert worker.wait(400) == 0
+    with selling.runtime.transaction() as session:
+        run = runs.get(session, run_id)
+        assert (run.state, run.message) == ("done", "3 listed.")
+    selling.check_asks(run_id, 3)
+
+
+def batches_sent(selling: Selling) -> int:
+    with selling.runtime.transaction() as session:
+        return len(session.scalars(select(StockxBatch.id).where(StockxBatch.stockx_batch_id.is_not(None))).all())
 
 
 def test_the_command_stops_and_says_what_waits_before_it_resumes(selling: Selling) -> None:
@@ -112,7 +135,7 @@ def test_a_run_that_cuts_all_prices_halts_before_its_first_batch(selling: Sellin
     assert row.actor == ACTOR
     assert "120 of 120 asks of a run fall by more than 50 %" in (row.reason or "")
     with selling.runtime.transaction() as session:
-        assert set(session.scalars(select(Alert.kind))) == {"halt", "failed_run"}
+        assert set(session.scalars(select(Alert.kind))) == {"halt"}, "the halt is told, the runs stand still by it"
         (waiting,) = resumption.outlook(session, rate=1).waiting
         assert (waiting.kind, waiting.count, waiting.goes_by_itself) == ("price", 120, False)
         assert waiting.largest_fall == Decimal(99)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -127,7 +128,12 @@ def test_a_changed_or_switched_off_rule_takes_back_what_nobody_carried_out(sessi
     automation_rules.switch(session, made.id, enabled=True, autopilot=True, actor="op")
     decide(session)
     assert states(session) == ["approved", "expired"]
-    changed = automation_rules.read(made)
+    read = automation_rules.read(made)
+    automation_rules.save(session, made.id, "Another name", read, autopilot=True, actor="op")
+    assert states(session) == ["approved", "expired"], "another name changes nothing of what it wants"
+    automation_rules.switch(session, made.id, enabled=True, autopilot=False, actor="op")
+    assert states(session) == ["expired", "waiting"], "without its autopilot the rule asks"
+    changed = replace(read, limits=replace(read.limits, actions_per_hour=3))
     automation_rules.save(session, made.id, "Another name", changed, autopilot=True, actor="op")
     assert states(session) == ["expired", "expired"]
 

@@ -70,6 +70,27 @@ def test_one_thing_at_one_price_counts_once(session: Session) -> None:
     assert look(session, min_profit=200).past.round.fitting == 0
 
 
+def test_of_one_day_the_best_goes_first_as_it_does_live(session: Session) -> None:
+    asks = ("110", "150", "130")
+    found = [offer(session, "50", profit=profit) for profit in ("20", "60", "40")]
+    for hour, (each, ask) in enumerate(zip(found, asks, strict=True)):
+        each.offer.created_at = NOW - timedelta(days=40)
+        at = (NOW - timedelta(days=3)).replace(hour=8 + hour)
+        session.add(Quote(variant_id=each.variant_id, currency="EUR", lowest_ask=Decimal(ask), at=at))
+    session.flush()
+    shown = look(session, money_per_day=60)
+    past = [row.subject_id for row in shown.past.round.rows if row.why_not is None]
+    now = [row.subject_id for row in shown.now.rows if row.why_not is None]
+    assert past == [found[1].market_price_id]
+    assert now == [found[1].id]
+
+
+def test_a_limit_of_the_house_below_the_rules_own_is_told(session: Session) -> None:
+    assert look(session, money_per_day=1001).house_limit == Decimal(1000)
+    assert look(session, money_per_day=1000).house_limit is None
+    assert look(session, "alert", money_per_day=5000).house_limit is None
+
+
 def test_where_nothing_was_kept_it_says_so(session: Session) -> None:
     offer(session)
     past = look(session, max_held=1).past

@@ -142,6 +142,45 @@ def test_a_rule_is_switched_changed_and_removed(browser, book):
     assert "No rules yet" in browser.get("/automation/rules").text
 
 
+def test_autopilot_says_what_waits_and_offers_to_approve_it(browser, book):
+    offered(book, 2)
+    proposed(book)
+    with book() as session:
+        key = session.scalars(select(Rule.id)).one()
+        rule(session, "alert", name="Another")
+    assert "2 decisions, keeps waiting for you" in browser.get("/automation/rules").text
+    answer = post(browser, f"/automation/rules/{key}/switch", autopilot="1")
+    assert answer.location.endswith(f"/automation/decisions?rule={key}")
+    page = browser.get(answer.location).text
+    assert "2 decisions from before wait for you all the same" in page
+    with book() as session:
+        assert set(session.scalars(select(Decision.state))) == {"waiting"}
+    post(browser, "/automation/decisions", act="approve_all", rule=str(key))
+    with book() as session:
+        assert set(session.scalars(select(Decision.state))) == {"done"}
+
+
+def test_a_rule_keeps_what_waits_when_only_its_name_or_its_autopilot_changes(browser, book):
+    offered(book)
+    assert post(browser, "/automation/rules", **(SENTENCE | {"action": "buy"})).status_code == 303
+    with book() as session:
+        decisions.propose(session, system_clock())
+        key = session.scalars(select(Rule.id)).one()
+    changed = SENTENCE | {"action": "buy", "name": "Better", "autopilot": "1"}
+    assert post(browser, f"/automation/rules/{key}", **changed).location.endswith(f"?rule={key}")
+    with book() as session:
+        assert session.scalars(select(Decision.state)).all() == ["waiting"]
+
+
+def test_a_rule_above_the_limit_of_the_house_is_told_so_at_once(browser, book):
+    offered(book)
+    above = SENTENCE | {"money_per_day": "1500"}
+    assert post(browser, "/automation/rules", **above).status_code == 303
+    assert "All rules together may spend €1,000.00 a day, less than this one." in browser.get("/automation/rules").text
+    shown = post(browser, "/automation/rules", **(above | {"act": "preview"}))
+    assert "All rules together may spend €1,000.00 a day, less than this rule alone" in shown.text
+
+
 def test_approving_lists_the_pair_and_rejecting_leaves_it(browser, book):
     offered(book, 2)
     first, second = proposed(book, "list")
