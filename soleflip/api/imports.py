@@ -58,7 +58,7 @@ class Mapping(Asked):
 
 
 class ImportShape(Shape):
-    """One reading of one file: counts of its rows."""
+    """One reading of one file: counts of its rows; both times are real ones, also in the sandbox."""
 
     id: UUID
     filename: str

@@ -88,7 +88,8 @@ class FeedSource(Base):
 class FeedImport(Base):
     """One reading of one feed file with what came of its rows.
 
-    `state`: mapping (its columns wait to be mapped), waiting, running, done, incomplete, failed, cancelled.
+    `state`: mapping (its columns wait to be mapped), waiting, running, done, incomplete, failed, cancelled. Like its
+    run it lives in real time: `created_at` and `finished_at` are the database's, also in the sandbox.
     """
 
     __tablename__ = "feed_imports"

@@ -19,7 +19,7 @@ from soleflip.feeds import Feed, FeedError, FeedMapping, OfferRow, Refusal, open
 from soleflip.models import FeedImport, FeedRefusal, FeedSource, Shop
 from soleflip.services import sourcing
 from soleflip.services.feed_merge import ANALYZE, COPY, Merge, merge_stage, open_stage
-from soleflip.services.runs import Cancelled, Work
+from soleflip.services.runs import NOW, Cancelled, Work
 
 MOST_REFUSALS = 10_000
 """So many refused rows are kept with their reasons; all are counted."""
@@ -197,7 +197,7 @@ def take_in(work: Work, import_id: UUID, path: Path, stored: dict[str, Any] | No
         with work.transaction() as session:
             now = work.clock()
             result = import_file(session, path, now=now, mapping=mapping, import_id=import_id, progress=tell)
-            record(session, import_id, result, now)
+            record(session, import_id, result)
     except FeedError as error:
         _fail(work, import_id, "failed", str(error))
         raise
@@ -218,7 +218,7 @@ def take_in(work: Work, import_id: UUID, path: Path, stored: dict[str, Any] | No
     return result
 
 
-def record(session: Session, import_id: UUID, result: ImportResult, now: datetime) -> None:
+def record(session: Session, import_id: UUID, result: ImportResult) -> None:
     """Write what came of an import into its row, and its refused rows beside it."""
     session.execute(delete(FeedRefusal).where(FeedRefusal.import_id == import_id))
     session.execute(
@@ -235,7 +235,7 @@ def record(session: Session, import_id: UUID, result: ImportResult, now: datetim
             error=result.problem,
             note=" ".join(result.notes) or None,
             shop_id=result.shop_ids[0] if len(result.shop_ids) == 1 else FeedImport.shop_id,
-            finished_at=now,
+            finished_at=NOW,
         )
     )
     if result.refusals:
@@ -308,7 +308,5 @@ def _add(result: ImportResult, merged: Merge) -> None:
 def _fail(work: Work, import_id: UUID, state: str, reason: str) -> None:
     with work.transaction() as session:
         session.execute(
-            update(FeedImport)
-            .where(FeedImport.id == import_id)
-            .values(state=state, error=reason, finished_at=work.clock())
+            update(FeedImport).where(FeedImport.id == import_id).values(state=state, error=reason, finished_at=NOW)
         )

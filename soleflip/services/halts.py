@@ -5,7 +5,7 @@ A run whose fall of prices the operator has seen and accepted on resuming carrie
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from soleflip.models import (
     ListingChange,
     ListingMove,
     Run,
+    Setting,
     StockxBatch,
     StockxListing,
 )
@@ -32,6 +33,8 @@ from soleflip.services.stop import Stopped
 
 ACTOR = "automatic halt"
 ACCEPTED = "fall_accepted"
+KNOWN_LIMITED = "halts_limited"
+"""The setting that keeps how many refusals of a day have halted everything already."""
 LATE = 3
 """So many intervals of the timetable may pass without a look at the market before its age counts."""
 
@@ -61,7 +64,7 @@ def look(session: Session, *, now: datetime, limited: int, books: Books) -> str 
     why = (
         _of_errors(session, limits)
         or _of_quotes(session, now, limits)
-        or halts.of_limited(limited, limits)
+        or _of_limited(session, limited, now, limits)
         or _of_spending(session, now, books)
     )
     if why is not None:
@@ -184,8 +187,22 @@ def _is_market_asked(session: Session) -> bool:
     return bool(session.scalar(select(exists(known.where(fine)) | ~exists(known))))
 
 
+def _of_limited(session: Session, limited: int, now: datetime, limits: HaltSettings) -> str | None:
+    """Compare StockX's refusals of the UTC day with their limit, less those that halted everything before."""
+    day = now.astimezone(UTC).date().isoformat()
+    known = session.get(Setting, KNOWN_LIMITED)
+    before = known.value["count"] if known is not None and known.value["day"] == day else 0
+    why = halts.of_limited(limited - before, limits)
+    if why is not None:
+        session.merge(Setting(key=KNOWN_LIMITED, value={"day": day, "count": limited}))
+    return why
+
+
 def _of_spending(session: Session, now: datetime, books: Books) -> str | None:
-    """Compare what rules committed on the operator's day with their limit, unless that was changed in the last day."""
+    """Compare what rules committed on the operator's day with their limit, unless that was changed in the last day.
+
+    Who resumed knew what had been committed until then: it halts once more when rules commit more.
+    """
     local = now.astimezone(books.timezone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     changed = exists().where(
@@ -196,5 +213,9 @@ def _of_spending(session: Session, now: datetime, books: Books) -> str | None:
             Decision.state == "done", Decision.done_at >= midnight, ~changed
         )
     )
+    resumed = since(session)
+    more = select(exists().where(Decision.state == "done", Decision.done_at > (resumed or midnight)))
+    if not session.scalar(more):
+        return None
     limit = settings.load(session, AutomationSettings).money_per_day
     return halts.of_spending(Decimal(spent or 0), limit, books.currency)

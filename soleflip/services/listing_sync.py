@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from soleflip.models import ListingChange, Product, StockxListing, Variant
+from soleflip.models import ListingChange, Product, RunLine, StockxListing, Variant
 from soleflip.services import fees, listings
 from soleflip.services.runs import Work
 from soleflip.stockx import Lane, ListingEntry, StockXNotFound
@@ -90,6 +90,7 @@ def _take_over(session: Session, row: StockxListing, entry: ListingEntry, work: 
         listings.move(session, row, target, cause=notes[-1], actor="StockX", now=now)
     if notes:
         row.outside_change = " ".join(notes)
+        session.add(RunLine(run_id=work.run_id, outcome="changed", sentence=row.outside_change, subject_id=row.id))
     return bool(notes)
 
 
@@ -131,6 +132,7 @@ def _take_unknown(session: Session, entry: ListingEntry, work: Work, now: dateti
     session.add(row)
     session.flush()
     listings.move(session, row, STATUS[entry.status], cause="Found on StockX.", actor="StockX", now=now)
+    session.add(RunLine(run_id=work.run_id, outcome="found", sentence=row.outside_change, subject_id=row.id))
     return True
 
 
@@ -182,4 +184,6 @@ def _look_for_missing(work: Work, began: datetime, counts: dict[str, int]) -> No
                 counts["changed"] += _take_over(session, row, entry, work, now)
             elif row.status in WATCHED:
                 row.outside_change, row.synced_at = "Deleted outside.", now
+                line = RunLine(run_id=work.run_id, outcome="gone", sentence="Deleted outside.", subject_id=row.id)
+                session.add(line)
                 listings.move(session, row, "delisted", cause="StockX no longer has it.", actor="StockX", now=now)

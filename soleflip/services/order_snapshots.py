@@ -29,16 +29,27 @@ NEWS = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of some snapshots, in counts."""
+    """What came of some snapshots: how many were seen, and the orders that are new or not as they were."""
 
     seen: int
-    new: int
-    changed: int
+    made: Sequence[StockxOrder]
+    moved: Sequence[StockxOrder]
+
+    @property
+    def new(self) -> int:
+        """How many orders were not known before."""
+        return len(self.made)
+
+    @property
+    def changed(self) -> int:
+        """How many known orders changed."""
+        return len(self.moved)
 
 
 def record(session: Session, entries: Sequence[OrderEntry], books: Books, now: datetime, *, actor: str) -> Recorded:
     """Record snapshots of orders, whatever their order; an older snapshot than the known one adds at most an event."""
-    new = changed = 0
+    made: list[StockxOrder] = []
+    moved: list[StockxOrder] = []
     newest = _one_each(entries)
     inserted = _insert_missing(session, newest, books, now)
     orders = _lock(session, [entry.order_number for entry in newest])
@@ -58,14 +69,14 @@ def record(session: Session, entries: Sequence[OrderEntry], books: Books, now: d
             sell(session, order, actor=actor, now=now)
         if is_new or before != after:
             days |= ledger.settle(session, order, books, now)
-        new += is_new
-        changed += before != after and not is_new
+        if is_new:
+            made.append(order)
+        elif before != after:
+            moved.append(order)
     session.flush()
     profit_days.refresh_days(session, days, books, now)
-    _tell_sales(
-        session, [orders[entry.order_number] for entry in newest if orders[entry.order_number].id in inserted], now
-    )
-    return Recorded(len(entries), new, changed)
+    _tell_sales(session, made, now)
+    return Recorded(len(entries), made, moved)
 
 
 def _tell_sales(session: Session, orders: Iterable[StockxOrder], now: datetime) -> None:

@@ -11,12 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from soleflip.domain.orders import needs_detail
+from soleflip.domain.orders import needs_detail, status_of
 from soleflip.domain.words import count_of
-from soleflip.models import Setting, StockxOrder
+from soleflip.models import RunLine, Setting, StockxOrder
 from soleflip.models.orders import UNSETTLED
-from soleflip.services import ledger, market_memory
-from soleflip.services.order_snapshots import record, record_detail
+from soleflip.services import ledger, market_memory, runs
+from soleflip.services.order_snapshots import Recorded, record, record_detail
 from soleflip.services.runs import Work
 from soleflip.stockx import StockXNotFound
 from soleflip.stockx.orders import OrderEntry
@@ -75,11 +75,28 @@ def _read(work: Work, entries: Iterator[OrderEntry], tally: Tally) -> None:
     while chunk := list(islice(entries, CHUNK)):
         with work.transaction() as session:
             done = record(session, chunk, work.books, work.clock(), actor=work.actor)
+            _note(session, work, done, tally)
         tally.seen += done.seen
         tally.new += done.new
         tally.changed += done.changed
         tally.numbers |= {entry.order_number for entry in chunk}
         work.progress(done=tally.seen, seen=tally.seen, new=tally.new, changed=tally.changed)
+
+
+def _note(session: Session, work: Work, done: Recorded, tally: Tally) -> None:
+    """Write each new or changed order into the run's log, as far as anybody reads it."""
+    touched = [("new", order) for order in done.made] + [("changed", order) for order in done.moved]
+    shown = touched[: max(runs.LINES - tally.new - tally.changed, 0)]
+    session.add_all(
+        RunLine(
+            run_id=work.run_id,
+            outcome=outcome,
+            subject_id=order.id,
+            sentence=f"Order {order.stockx_order_number}, {order.title or 'a pair'}: "
+            f"{status_of(order.stockx_status).label}, {order.sale_price} {order.currency}.",
+        )
+        for outcome, order in shown
+    )
 
 
 def _fetch_details(work: Work, tally: Tally) -> None:

@@ -23,6 +23,8 @@ from soleflip.stockx import StockX
 
 OPEN_STATES = ("queued", "running")
 MAX_CRASHES = 5
+LINES = 500
+"""So many lines of a run's log are shown."""
 MAX_RETRIES = 60
 
 HOLDS_ROWS = frozenset({"away", "list", "change", "reprice"})
@@ -244,7 +246,7 @@ def is_held(session: Session, run_id: UUID) -> bool:
     return not session.scalar(free, {"key": _lease_key(run_id)})
 
 
-def lines(session: Session, run_id: UUID, limit: int = 500) -> Sequence[RunLine]:
+def lines(session: Session, run_id: UUID, limit: int = LINES) -> Sequence[RunLine]:
     """Return a run's log, oldest first."""
     return session.scalars(select(RunLine).where(RunLine.run_id == run_id).order_by(RunLine.id).limit(limit)).all()
 

@@ -22,6 +22,8 @@ from soleflip.services.settings import PricingSettings
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=31)
 ACTOR = "timetable"
+LATE_AFTER = timedelta(minutes=1)
+"""A scheduler looks every few seconds; a line that is due for this long has none."""
 TIME_LIMIT = 3600
 """How long one attempt of a run may take where neither the table below nor the operator says otherwise, in seconds."""
 
@@ -30,7 +32,8 @@ TIME_LIMIT = 3600
 class Entry:
     """One line of the timetable: a run kind, what it does, its interval and its time limit in real seconds.
 
-    The sandbox has intervals of its own, for its days are short.
+    The sandbox has intervals of its own, for its days are short. One `when_needed` begins only if it has something
+    to do.
     """
 
     kind: str
@@ -38,6 +41,7 @@ class Entry:
     every: int
     every_in_sandbox: int
     time_limit: int = TIME_LIMIT
+    when_needed: bool = False
 
 
 TIMETABLE: tuple[Entry, ...] = (
@@ -50,7 +54,7 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("automate", "Automation: let the rules decide, and carry out what is approved", 300, 30),
     Entry("monitor", "Look at everything live, and say what wants your eye", 600, 30),
     Entry("feed_fetch", "Fetch shops' feeds from addresses and folders", 600, 120),
-    Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60),
+    Entry("deliver_alerts", "Send alerts that wait for their time", 60, 60, when_needed=True),
     Entry("tidy_exports", "Remove files that were made for download a week ago", 86_400, 3600),
     Entry("backup", "Back up the database", 86_400, 86_400),
 )
@@ -77,6 +81,11 @@ class Line:
     def due_at(self) -> datetime | None:
         """When the next run is due; None when it never ran, or is switched off."""
         return self.last.created_at + self.every if self.last and self.is_enabled else None
+
+    def is_late(self, at: datetime) -> bool:
+        """Tell whether a run should have been started by a real time and a while before: no scheduler acts."""
+        due = self.due_at is not None and self.due_at + LATE_AFTER <= at
+        return due and self.is_due(at) and not self.entry.when_needed
 
     def is_due(self, at: datetime) -> bool:
         """Tell whether a run should be started at a real time."""

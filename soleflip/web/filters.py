@@ -120,7 +120,7 @@ RUN_NAMES = {
 def install(app: Flask) -> None:
     """Register every format as a Jinja filter of its function's name."""
     amounts = (money, signed, compact, percent, number, counted, plural, symbol)
-    times = (day, month_of, when, iso, ago, real_ago, until, duration, interval)
+    times = (day, month_of, when, iso, ago, real_ago, real_due, until, duration, interval)
     for format_ in (*amounts, *times, state_word, state_colour, run_name):
         app.jinja_env.filters[format_.__name__] = format_
 
@@ -230,6 +230,16 @@ def ago(value: datetime | None) -> str:
 def real_ago(value: datetime | None) -> str:
     """Tell how long ago a moment was in real time: of runs and accounts, which know no sandbox time."""
     return ABSENT if value is None else _relative(value - system_clock())
+
+
+def real_due(value: datetime | None) -> str:
+    """Tell when something is due by the real clock: in a while, now, or since when it should have happened."""
+    if value is None:
+        return ABSENT
+    left = value - system_clock()
+    if left > timedelta(0):
+        return _relative(left)
+    return "due now" if left > -timedelta(minutes=1) else f"overdue by {duration(-left)}"
 
 
 def until(value: datetime | None) -> str:

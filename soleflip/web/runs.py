@@ -15,6 +15,31 @@ from soleflip.web.unit import actor
 bp = Blueprint("runs", __name__, url_prefix="/runs")
 
 UNSEEN = "unseen"
+PLACES = {
+    "order_sync": ("orders.index", "The orders"),
+    "listing_sync": ("listings.index", "The listings"),
+    "adopt": ("listings.index", "The listings"),
+    "settle": ("listings.index", "The listings"),
+    "quotes": ("opportunities.index", "The opportunities by the new quotes"),
+    "detect": ("opportunities.index", "The opportunities"),
+    "compute": ("opportunities.index", "The opportunities"),
+    "searches": ("alerts.index", "The alerts of saved searches"),
+    "catalog_lookup": ("inventory.index", "The inventory"),
+    "product_lookup": ("inventory.index", "The inventory"),
+    "feed_fetch": ("imports.index", "The imports"),
+    "automate": ("automation.pipeline.index", "The pipeline"),
+    "monitor": ("automation.findings.index", "The findings"),
+    "away": ("automation.away.index", "The asks that were paused"),
+    "away_look": ("automation.away.index", "The paused asks beside the market"),
+    "deliver_alerts": ("alerts.index", "The alerts with their deliveries"),
+    "test_channel": ("channels.index", "The channels"),
+    "replay": ("pricing.replay.index", "The replays"),
+    "backup": ("backups.index", "The backups"),
+    "export": ("backups.index", "The file for download"),
+    "tax_export": ("tax.index", "The tax report"),
+}
+"""The page that shows what a kind of run works on; the other kinds name what they made, or take away what is old."""
+
 STATES = ("queued", "running", "done", "failed", "cancelled", UNSEEN)
 
 
@@ -34,15 +59,17 @@ def index() -> Response:
 def show(run_id: UUID) -> Response:
     """Show one run: its progress, what came of it, and its log."""
     run = runs.get(g.session, run_id)
-    found = run_effects.effects(g.session, run_id)
-    return page("runs/show.html", "runs/_log.html", run=run, lines=runs.lines(g.session, run_id), effects=found)
+    lines = runs.lines(g.session, run_id)
+    view: dict[str, Any] = {"effects": run_effects.effects(g.session, run_id), "place": PLACES.get(run.kind)}
+    view["subjects"] = run_effects.subjects(g.session, lines)
+    return page("runs/show.html", "runs/_log.html", run=run, lines=lines, **view)
 
 
 @bp.get("/<uuid:run_id>/progress")
 def progress(run_id: UUID) -> Response:
     """Show a run's progress; once it is over the event `run-over` tells the page."""
     run = runs.get(g.session, run_id)
-    response = page("runs/show.html", "runs/_progress.html", run=run, lines=(), effects=None)
+    response = page("runs/show.html", "runs/_progress.html", run=run, lines=(), effects=None, subjects={}, place=None)
     return response if run.state in runs.OPEN_STATES else trigger(response, "run-over")
 
 

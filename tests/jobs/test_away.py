@@ -23,13 +23,17 @@ from soleflip.services.changes import Wish
 from tests.selling import Selling
 
 NUMBER = 120
+NO_WAIT = ("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds")
 
 
 @pytest.fixture
 def live(selling: Selling) -> UUID:
-    """A run whose asks are all live."""
+    """A run whose asks are all live, in a sandbox as slow as life: no look grows old while a slow machine works."""
     run_id = selling.order(NUMBER)
     selling.perform(run_id)
+    selling.sandbox.control("settings", **dict.fromkeys(NO_WAIT, 0.0))
+    selling.sandbox.control("clock", speed=1)
+    selling.runtime.clock.skip(0)  # type: ignore[attr-defined]
     return run_id
 
 

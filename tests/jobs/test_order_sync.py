@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from soleflip.domain.analytics import period_of
-from soleflip.models import Item, LedgerEntry, Run, StockxListing, StockxOrder, Variant
+from soleflip.models import Item, LedgerEntry, Run, RunLine, StockxListing, StockxOrder, Variant
 from soleflip.services import analytics, runs
 from soleflip.stockx import CreateListing
 from tests.selling import Selling
@@ -68,6 +68,8 @@ def test_sales_come_with_their_pair_their_deadline_and_a_label(selling: Selling,
     with selling.runtime.transaction() as session:
         assert set(session.scalars(select(StockxListing.status))) == {"sold"}
         assert set(session.scalars(select(Item.state))) == {"sold"}
+        told = session.execute(select(RunLine.outcome, RunLine.subject_id).join(Run).where(Run.kind == "order_sync"))
+        assert Counter(told.all()) == Counter(("new", order.id) for order in found.values())
         assert session.scalars(select(LedgerEntry)).all() == []
 
 

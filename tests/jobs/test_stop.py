@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
 from sqlalchemy import select, update
 
 from soleflip.config import PROJECT
+from soleflip.domain.errors import RetryLater
 from soleflip.jobs import tasks
-from soleflip.models import Alert, Item, LatestQuote, ListingChange, Run, StockxBatch, StockxListing, StopSwitch
+from soleflip.models import (
+    Alert,
+    Decision,
+    Item,
+    LatestQuote,
+    ListingChange,
+    Run,
+    StockxBatch,
+    StockxListing,
+    StopSwitch,
+)
 from soleflip.services import changes, feeds, resumption, runs, settings, stop
 from soleflip.services.changes import Wish
 from soleflip.services.halts import ACTOR, HaltSettings
@@ -27,6 +40,7 @@ from tests.selling import SPEED, Selling
 from tests.services.market_data import write_feed
 
 MILLISECONDS = 1000
+NO_WAIT = ("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds")
 ROUTES = ("CreateListings", "UpdateListings", "DeleteListings")
 
 
@@ -197,6 +211,70 @@ def test_writes_that_fail_one_after_the_other_halt_the_rest(selling: Selling) ->
         resumption.resume(session, go_on=True, actor="test", now=selling.runtime.clock())
     assert selling.perform(order).state == "done"
     selling.check_asks(order, 3)
+
+
+def stands_still(selling: Selling, order: Any) -> None:
+    """Nothing of an order leaves while everything is halted."""
+    before = len(writes(selling))
+    assert selling.perform(order).state == "failed"
+    assert len(writes(selling)) == before
+
+
+def test_refusals_for_coming_too_fast_halt_everything_once(selling: Selling) -> None:
+    selling.sandbox.control("clock", frozen=True)
+    selling.sandbox.control("settings", **dict.fromkeys(NO_WAIT, 0.0))
+    selling.runtime.clock.skip(0)  # type: ignore[attr-defined]
+    with selling.runtime.transaction() as session:
+        settings.save(session, HaltSettings, {"limited_count": "3"}, actor="test")
+    order = selling.order(2)
+    for _ in range(2):
+        assert tasks.look_for_halts() is None
+        selling.sandbox.control("faults", kind="429", count=3, retry_after=0)
+        refused = selling.runtime.stockx.budget.state().limited_today + 3
+        while selling.runtime.stockx.budget.state().limited_today < refused:
+            with suppress(RetryLater):
+                list(itertools.islice(selling.runtime.stockx.search("Nike"), 1))
+        assert "StockX refused 3 requests of this day" in (tasks.look_for_halts() or "")
+        stands_still(selling, order)
+        with selling.runtime.transaction() as session:
+            resumption.resume(session, go_on=True, actor="test", now=selling.runtime.clock())
+    assert tasks.look_for_halts() is None, "what was known on resuming halts no second time"
+    assert selling.perform(order).state == "done"
+    selling.check_asks(order, 2)
+
+
+def commit(selling: Selling, amount: int) -> None:
+    """Let a rule have committed money, past every limit."""
+    with selling.runtime.transaction() as session:
+        now = selling.runtime.clock()
+        facts = {"rule_name": "Broken", "subject": "opportunity", "subject_id": uuid4(), "action": "buy"}
+        session.add(
+            Decision(
+                **facts, basis="1", state="done", amount=Decimal(amount), currency="EUR", sentence="-", done_at=now
+            )
+        )
+
+
+def test_money_past_the_limit_of_the_day_halts_everything_once(selling: Selling) -> None:
+    selling.sandbox.control("clock", frozen=True)
+    selling.sandbox.control("settings", **dict.fromkeys(NO_WAIT, 0.0))
+    selling.runtime.clock.skip(0)  # type: ignore[attr-defined]
+    order = selling.order(2)
+    commit(selling, 1000)
+    assert tasks.look_for_halts() is None
+    for total in (1001, 1002):
+        selling.sandbox.control("clock", step=1)
+        selling.runtime.clock.skip(0)  # type: ignore[attr-defined]
+        commit(selling, 1)
+        assert f"committed {total}.00 EUR today, the limit is 1000.00 EUR" in (tasks.look_for_halts() or "")
+        stands_still(selling, order)
+        selling.sandbox.control("clock", step=1)
+        selling.runtime.clock.skip(0)  # type: ignore[attr-defined]
+        with selling.runtime.transaction() as session:
+            resumption.resume(session, go_on=True, actor="test", now=selling.runtime.clock())
+        assert tasks.look_for_halts() is None, "what was known on resuming halts no second time"
+    assert selling.perform(order).state == "done"
+    selling.check_asks(order, 2)
 
 
 def test_taking_asks_down_waits_for_no_quote(selling: Selling) -> None:

@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import URL, create_engine, text
 
 from soleflip.config import PROJECT, Settings
 from soleflip.db import db
 from soleflip.factory import create_app
+from soleflip.services import placing, stock
 from tests.conftest import running_sandbox
 from tests.services.market_data import write_feed
 from tests.week import Week
 
 SEED = 7
 ROWS = 700
+SEEDED_IDS = (
+    "CREATE SEQUENCE public.seeded",
+    "CREATE FUNCTION public.seeded_id() RETURNS uuid LANGUAGE sql VOLATILE AS "
+    "$$ SELECT md5('SEED ' || nextval('public.seeded'))::uuid $$",
+    """
+    DO $$ DECLARE place record; BEGIN
+        FOR place IN SELECT table_schema, table_name, column_name FROM information_schema.columns
+            WHERE column_default = 'gen_random_uuid()'
+        LOOP EXECUTE format('ALTER TABLE %I.%I ALTER COLUMN %I SET DEFAULT public.seeded_id()',
+            place.table_schema, place.table_name, place.column_name);
+        END LOOP;
+        FOR place IN SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog',
+            'information_schema')
+        LOOP EXECUTE format('ALTER TABLE %I.%I SET (autovacuum_enabled = false)', place.schemaname, place.tablename);
+        END LOOP;
+    END $$
+    """,
+)
 
 
 @pytest.fixture
-def begin(make_database: Callable[..., Any], redis_url: str, tmp_path: Path) -> Callable[..., Any]:
+def begin(
+    make_database: Callable[..., Any], redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Begin a week in a sandbox of its own, whose dice fall by the seed."""
 
     number = itertools.count()
@@ -33,6 +57,7 @@ def begin(make_database: Callable[..., Any], redis_url: str, tmp_path: Path) -> 
         arguments = ("--control", "--no-limits", "--speed", "60")
         world = tmp_path / f"week-{next(number)}.sqlite"
         with make_database() as url, running_sandbox(world, *arguments) as sandbox:
+            seed_ids(url, seed, monkeypatch)
             environ = {
                 "DATABASE_URL": url.render_as_string(hide_password=False),
                 "REDIS_URL": redis_url,
@@ -52,6 +77,21 @@ def begin(make_database: Callable[..., Any], redis_url: str, tmp_path: Path) -> 
             runtime.redis.close()
 
     return week
+
+
+def seed_ids(url: URL, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every id come from the seed, wherever it is made: what is equal otherwise is told apart by its id.
+
+    Nothing looks at the tables by itself meanwhile: other statistics may mean another order of rows.
+    """
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in SEEDED_IDS:
+            connection.execute(text(statement.replace("SEED", str(seed))))
+    engine.dispose()
+    dice = random.Random(seed)
+    for module in (placing, stock):
+        monkeypatch.setattr(module, "uuid4", lambda: UUID(int=dice.getrandbits(128), version=4))
 
 
 def test_a_week_on_autopilot_ends_with_every_pair_accounted_for(begin: Callable[..., Any], tmp_path: Path) -> None:
@@ -77,6 +117,4 @@ def test_what_a_week_decides_can_be_told_again_from_its_seed(begin: Callable[...
             week.live(steps=4)
             reports.append(week.report())
     assert reports[0]["ends"].total() >= 10
-    # Which of equal asks a buyer takes goes by ids that are new in every world; what is bought in the end does not.
-    one, two = ((report["faults"], report["days"][-1]["bought"]) for report in reports)
-    assert one == two
+    assert reports[0] == reports[1]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import g
+from sqlalchemy import select
 
-from soleflip.models import FeedImport, Run
+from soleflip.jobs import tasks
+from soleflip.models import FeedImport, Run, StockxOrder
 from soleflip.services import runs
+from soleflip.services.order_snapshots import record
+from soleflip.web.runs import PLACES
 from soleflip.web.unit import start_run
+from tests.services.sales import entry, make_listing
 from tests.web.conftest import EMAIL, post
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -59,6 +66,37 @@ def test_the_log_of_a_run_is_shown_and_escaped(browser, transaction):
         session.add(RunLine(run_id=run.id, outcome="refused", sentence="<b>below</b> the floor"))
     page = browser.get(f"/runs/{run.id}").text
     assert "&lt;b&gt;below&lt;/b&gt; the floor" in page
+
+
+@pytest.mark.parametrize("kind", sorted(tasks.KINDS))
+def test_every_kind_of_run_leads_to_what_it_changed(browser, transaction, kind):
+    by_count = {"list", "change", "reprice", "feed_import"}
+    takes_away_what_is_old = {"thin_quotes", "tidy_exports"}
+    with transaction() as session:
+        run = runs.start(session, kind, actor="x")
+        runs.finish(session, run.id, "done", message="Done.")
+    page = browser.get(f"/runs/{run.id}").text
+    assert ('aria-label="What it touched"' in page) == (kind not in by_count | takes_away_what_is_old)
+    if kind in PLACES:
+        link = re.search(r'What it touched">.*?href="([^"]+)"', page, re.DOTALL)
+        assert link
+        assert browser.get(link[1]).status_code == 200
+
+
+def test_a_line_of_the_log_leads_to_its_order(app, browser, transaction):
+    from soleflip.models import RunLine
+
+    with transaction() as session:
+        make_listing(session)
+        parts, day = app.extensions["soleflip"], "2026-02-20T00:00:01Z"
+        record(session, [entry("1-1", "COMPLETED", created=day)], parts.books, parts.clock(), actor="test")
+        order = session.scalars(select(StockxOrder)).one()
+        run = runs.start(session, "order_sync", actor="x")
+        session.add(RunLine(run_id=run.id, outcome="new", sentence="Order A", subject_id=order.id))
+        session.add(RunLine(run_id=run.id, outcome="new", sentence="Order B", subject_id=run.id))
+    page = browser.get(f"/runs/{run.id}").text
+    assert page.count("The order</a>") == 1
+    assert f'href="/orders/{order.id}"' in page
 
 
 def test_the_list_filters_and_pages_by_key(browser, transaction):
