@@ -1,6 +1,8 @@
 """A week on autopilot in a sandbox of its own: hour by hour on a clock that stands still in between, with faults.
 
-Everything that chance decides comes from the seed, the sandbox's dice and the faults: a week told again buys the same.
+Everything that chance decides comes from the seed - the sandbox's dice, the faults, and the ids by which what is equal
+otherwise is told apart - so that a week told again ends with the same report. Runs are performed one after the other in
+one process: which of several workers comes first is nothing that a seed decides.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO, percent
 from soleflip.domain.pricing import strategy_named
 from soleflip.domain.pricing.settings import read_settings, setting, written
+from soleflip.domain.words import count_of
 
 OPPORTUNITY, LISTING = "opportunity", "listing"
 SUBJECTS = {OPPORTUNITY: "an opportunity", LISTING: "a live listing"}
@@ -330,14 +331,16 @@ def room(rule: Rule, spent: Spent, *, cost: Decimal | None, pairs: int, money_pe
     """
     limits = rule.limits
     if spent.actions >= limits.actions_per_hour:
-        return Room(0, f"The rule's {limits.actions_per_hour} actions of this hour are used.")
+        return Room(0, f"This hour's limit of the rule, {count_of(limits.actions_per_hour, 'action')}, is used up.")
     if not rule.spends:
         return Room(1)
     if cost is None or cost < ZERO:
         return Room(0, "What a pair costs is unknown.")
     left = limits.pairs_per_product - spent.pairs_of_product
     if left <= 0:
-        return Room(0, f"The rule's {limits.pairs_per_product} pairs of this product are bought and not yet sold.")
+        return Room(
+            0, f"The rule's limit of {count_of(limits.pairs_per_product, 'unsold pair')} of this product is reached."
+        )
     money = min(limits.money_per_day - spent.money, money_per_day - spent.money_of_all)
     affordable = pairs if cost == ZERO else max(int(money // cost), 0)
     if affordable == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from soleflip.domain.automation import ListingConditions, OpportunityConditions, Rule
+from soleflip.domain.words import count_of
 
 _RANKS = {
     "lowest": "whose ask is the lowest",
@@ -50,7 +51,7 @@ def _of_listing(wanted: ListingConditions, brand: str | None) -> str:
     parts += [f"with the strategy {wanted.strategy}"] if wanted.strategy else []
     tests = []
     if wanted.min_age_days is not None:
-        tests.append(f"that is up for at least {wanted.min_age_days} days")
+        tests.append(f"that is up for at least {count_of(wanted.min_age_days, 'day')}")
     if wanted.max_margin is not None:
         tests.append(f"whose margin is at most {_plain(wanted.max_margin)} %")
     if wanted.rank != "any":

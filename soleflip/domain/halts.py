@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import HUNDRED
+from soleflip.domain.words import count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def of_limited(answers: int, limits: HaltSettings) -> str | None:
     """Say why StockX's refusals for too many requests halt everything, or None."""
     if not limits.limited_count or answers < limits.limited_count:
         return None
-    return f"StockX refused {answers} requests of this day for coming too fast, the limit is {limits.limited_count}"
+    refused = count_of(answers, "request")
+    return f"StockX refused {refused} of this day for coming too fast, the limit is {limits.limited_count}"
 
 
 def of_spending(spent: Decimal, limit: Decimal, currency: str) -> str | None:

@@ -109,7 +109,7 @@ def test_a_week_on_autopilot_ends_with_every_pair_accounted_for(begin: Callable[
     assert sum(report["faults"].values()) >= 28
 
 
-def test_what_a_week_decides_can_be_told_again_from_its_seed(begin: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_week_is_told_again_whole_from_its_seed(begin: Callable[..., Any], tmp_path: Path) -> None:
     reports = []
     for _ in range(2):
         with begin(SEED) as week:
@@ -117,4 +117,5 @@ def test_what_a_week_decides_can_be_told_again_from_its_seed(begin: Callable[...
             week.live(steps=4)
             reports.append(week.report())
     assert reports[0]["ends"].total() >= 10
+    assert int(reports[0]["days"][-1]["sold"][0]) > 0
     assert reports[0] == reports[1]
