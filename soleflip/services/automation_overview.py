@@ -9,32 +9,29 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from soleflip.models import Decision
-from soleflip.services import resumption, timetable
+from soleflip.services import readiness, resumption, timetable
 from soleflip.services.resumption import Outlook
-from soleflip.services.runs import NOW
 
 
 @dataclass(frozen=True, slots=True)
 class AutomationView:
     """The switch with what waits behind it, the timetable, and the last decisions of rules.
 
-    `is_unattended`: what is due is not started, so no scheduler is up.
+    `standing_still` says what keeps it from going on, such as a scheduler that is not there.
     """
 
     outlook: Outlook
     lines: Sequence[timetable.Line]
     decisions: Sequence[Decision]
-    is_unattended: bool
+    standing_still: Sequence[str]
 
 
 def view(session: Session, *, sandbox: bool, rate: float) -> AutomationView:
     """Return what the Automation page shows; in the sandbox the timetable's intervals are its own."""
     decisions = select(Decision).options(joinedload(Decision.rule)).order_by(Decision.created_at.desc()).limit(20)
-    lines = timetable.lines(session, sandbox=sandbox)
-    at = session.scalars(select(NOW)).one()
     return AutomationView(
         outlook=resumption.outlook(session, rate=rate),
-        lines=lines,
+        lines=timetable.lines(session, sandbox=sandbox),
         decisions=session.scalars(decisions).all(),
-        is_unattended=any(line.is_late(at) for line in lines),
+        standing_still=tuple(readiness.standing_still(session, None).values()),
     )

@@ -22,8 +22,6 @@ from soleflip.services.settings import PricingSettings
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=31)
 ACTOR = "timetable"
-LATE_AFTER = timedelta(minutes=1)
-"""A scheduler looks every few seconds; a line that is due for this long has none."""
 TIME_LIMIT = 3600
 """How long one attempt of a run may take where neither the table below nor the operator says otherwise, in seconds."""
 
@@ -81,11 +79,6 @@ class Line:
     def due_at(self) -> datetime | None:
         """When the next run is due; None when it never ran, or is switched off."""
         return self.last.created_at + self.every if self.last and self.is_enabled else None
-
-    def is_late(self, at: datetime) -> bool:
-        """Tell whether a run should have been started by a real time and a while before: no scheduler acts."""
-        due = self.due_at is not None and self.due_at + LATE_AFTER <= at
-        return due and self.is_due(at) and not self.entry.when_needed
 
     def is_due(self, at: datetime) -> bool:
         """Tell whether a run should be started at a real time."""

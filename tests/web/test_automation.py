@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from sqlalchemy import select
 
 from soleflip.models import AuditEntry, ListingChange, Run, StopSwitch, TimetableSetting
+from soleflip.services import timetable
+from soleflip.web import filters
 from tests.web.conftest import post
 from tests.web.test_listings import FRAGMENT, RESTORE, book, make_listing, make_variant
 
@@ -98,3 +102,19 @@ def test_an_interval_no_scheduler_can_keep_is_refused_at_its_field(browser, book
 
 def test_a_viewer_can_not_stop(signed_in):
     assert post(signed_in("viewer"), "/automation/stop", reason="x").status_code == 403
+
+
+def test_what_is_due_says_so_and_a_missing_scheduler_is_named(browser, book, monkeypatch):
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    monkeypatch.setattr(filters, "system_clock", lambda: noon)
+    with book() as session:
+        for kind, ago in (("quotes", 70), ("monitor", 930)):
+            run = Run(kind=kind, state="done", actor="timetable", params={}, counts={})
+            run.created_at = noon - timedelta(seconds=ago)
+            session.add(run)
+        for entry in timetable.TIMETABLE:
+            timetable.change(session, entry.kind, sandbox=True, actor="test", every=timedelta(seconds=30))
+    page = browser.get("/automation").text
+    assert "due now" in page
+    assert "overdue by 15 minutes" in page
+    assert "No scheduler is at work" in page

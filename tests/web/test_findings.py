@@ -100,7 +100,7 @@ def test_a_look_is_a_run_that_closes_what_is_no_longer_so(browser: Any, app: Any
         tasks.perform(answer.location.rpartition("/")[2].partition("?")[0])
     with book() as session:
         run = session.scalars(select(Run).where(Run.kind == "monitor")).one()
-        assert (run.state, run.message) == ("done", "0 findings open, 0 new, 2 solved.")
+        assert (run.state, run.message) == ("done", "0 findings open, 0 of them new, 2 solved.")
     assert "Nothing wants your eye" in browser.get("/automation/findings").text
 
 
