@@ -33,7 +33,7 @@ from soleflip.services import feeds, runs
 BATCH = 100
 QUOTES = "GetProductMarketData"
 WINDOW = 300
-PATIENCE = 200
+PATIENCE = 600
 SOLD = 10
 NOTICED = 1.5
 """So many seconds after a change of the sandbox's time our clock has surely noticed: it asks once a second."""
@@ -256,7 +256,9 @@ def _all_done(shop: Shop, kinds: list[str], *others: UUID) -> float:
             shop.stage.runtime.queue.wake(run_id, "list")
         woken = now if now - woken > 1 else woken
         time.sleep(0.05)
-    raise RuntimeError("the workers do not do their work")
+    with shop.stage.runtime.transaction() as session:
+        rows = session.execute(select(Run.kind, Run.state, Run.message).where(Run.id.in_([*ids, *others]))).all()
+    raise RuntimeError(f"the workers do not do their work: {[tuple(row) for row in rows]}")
 
 
 def _wait_for_first(shop: Shop) -> float:

@@ -115,16 +115,20 @@ FROM feed_stage AS stage JOIN integration.shops ON shops.name = stage.shop
 WHERE offers.shop_id = shops.id AND offers.external_id = stage.external_id
 AND (offers.content_hash <> stage.content_hash OR offers.gone_at IS NOT NULL)
 """  # noqa: S608 - made of constants
-_INSERT = f"""
+_NEW = f"""
 INSERT INTO integration.market_prices (shop_id, external_id, {_CONTENT}, seen_at, changed_at, last_import_id)
 SELECT shops.id, stage.external_id, {", ".join(f"stage.{name}" for name in _CONTENT.split(", "))},
     :now, :now, :import_id
 FROM feed_stage AS stage JOIN integration.shops ON shops.name = stage.shop
+"""  # noqa: S608 - made of constants
+_NOT_KNOWN = """
 WHERE NOT EXISTS (
     SELECT FROM integration.market_prices AS known
     WHERE known.shop_id = shops.id AND known.external_id = stage.external_id
 )
-"""  # noqa: S608 - made of constants
+"""
+# Who looked at the table meanwhile saw none of these rows, and would plan the next statements for an empty one.
+_LOOK_AGAIN = "ANALYZE integration.market_prices (shop_id, external_id, match_state)"
 _GONE = """
 UPDATE integration.market_prices AS offers SET gone_at = :now, changed_at = :now
 FROM integration.shops
@@ -133,6 +137,8 @@ WHERE shops.id = offers.shop_id AND offers.shop_id = ANY(:shops) AND offers.gone
 )
 """
 
+MANY = 1000
+"""So many new offers change how the next statements are best carried out."""
 FEW = 100
 """A shop with fewer offers may well sell out from one day to the next."""
 MOST_MISSING = Decimal("0.9")
@@ -184,7 +190,9 @@ def merge_stage(session: Session, now: datetime, *, complete: bool, import_id: U
         session.execute(text(_HISTORY))
         updated = _count(session, _UPDATE, values)
     if before.known < before.rows:
-        imported = _count(session, _INSERT, values)
+        imported = _count(session, _NEW + _NOT_KNOWN if before.known else _NEW, values)
+    if imported >= MANY:
+        session.execute(text(_LOOK_AGAIN))
     if complete and before.shops:
         missing = before.live - before.still_there
         if before.live >= FEW and missing > before.live * MOST_MISSING:

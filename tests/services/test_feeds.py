@@ -14,14 +14,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from bench.world import write_feed
 from soleflip.feeds import FeedError, FeedMapping
 from soleflip.feeds.demo import COLUMNS, DEMO_FEED, rows
 from soleflip.feeds.text import MOST_EMPTY_LINES, TextLines
 from soleflip.models import MarketPrice, MarketPriceHistory, Shop
-from soleflip.services import feeds
+from soleflip.services import feed_merge, feeds
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 Write = Callable[..., Path]
@@ -52,6 +53,15 @@ def test_import_takes_every_row_of_the_shipped_feed(session: Session) -> None:
     assert (result.rows, result.imported, result.updated, result.unchanged, result.refused) == (300, 300, 0, 0, 0)
     assert session.scalar(select(func.count()).select_from(MarketPrice)) == 300
     assert session.scalars(select(Shop.name)).all() == ["Kantstein Sneakers"]
+
+
+def test_after_many_new_offers_the_planner_knows_of_them(session: Session, tmp_path: Path) -> None:
+    # What an analysis finds while an import is under way: many pages and nothing on them.
+    session.execute(text("ANALYZE integration.market_prices"))
+    path = write_feed(tmp_path / "many.csv", feed_merge.MANY)
+    assert feeds.import_file(session, path, now=NOW).imported == feed_merge.MANY
+    planned_for = text("SELECT reltuples FROM pg_class WHERE oid = 'integration.market_prices'::regclass")
+    assert session.scalar(planned_for) == feed_merge.MANY
 
 
 def test_a_second_run_of_the_same_file_writes_nothing(session: Session) -> None:
