@@ -102,7 +102,11 @@ class TaxRowShape(Shape):
     purchase_document: str | None
     purchase_net: Amount | None
     purchase_vat: Amount | None
-    purchase_gross: Amount | None
+    purchase_gross: Amount | None = Field(description="In `purchase_currency`, as net and VAT; from there the cost.")
+    purchase_currency: str | None
+    purchase_rate: Number | None
+    purchase_rate_source: str | None
+    purchase_rate_date: date | None
     time_utc: Moment
     time_local: datetime
     payout_date: datetime | None

@@ -43,6 +43,7 @@ class Facts(Protocol):
     report: dict[str, Any] | None
     item_price: Decimal | None
     item_vat: Decimal | None
+    item_currency: str | None
     supplier: str | None
     document: str | None
     purchased_on: date | None
@@ -50,7 +51,10 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaxRow:
-    """One row of the report: a sale, reversal, correction, penalty or write_off; `booked` in the books' currency."""
+    """One row of the report: a sale, reversal, correction, penalty or write_off; `booked` in the books' currency.
+
+    `rate` is that of the sale, `cost_rate` that of the cost: the rate, its source and its day.
+    """
 
     kind: str
     booked_at: datetime
@@ -66,6 +70,7 @@ class TaxRow:
     rate: Decimal
     rate_source: str
     rate_date: date
+    cost_rate: tuple[Decimal, str, date] | None
     original_price: Decimal | None
     original_currency: str
     order_id: UUID | None
@@ -210,6 +215,7 @@ _FACTS = (
     StockxOrder.report,
     Item.price.label("item_price"),
     Item.vat_amount.label("item_vat"),
+    Item.currency.label("item_currency"),
     Purchase.supplier,
     Purchase.document,
     Purchase.purchased_on,
@@ -266,6 +272,7 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
         rate=group.rates[main],
         rate_source=group.rate_sources[main],
         rate_date=group.rate_dates[main],
+        cost_rate=_cost_rate(group),
         original_price=group.original_price,
         original_currency=group.original_currency or group.any_currency,
         order_id=group.order_id,
@@ -273,6 +280,12 @@ def _row(group: Any, facts: Any, treatment: str, vat_rate: Decimal, books: Books
         late_rate=group.late_rate,
         facts=facts,
     )
+
+
+def _cost_rate(group: Any) -> tuple[Decimal, str, date] | None:
+    """The rate at which the cost was taken into the books, its source and day: of the newest where it was corrected."""
+    at = max((at for at, kind in enumerate(group.kinds) if kind == "cost"), default=None)
+    return None if at is None else (group.rates[at], group.rate_sources[at], group.rate_dates[at])
 
 
 def _fees(group: Any) -> tuple[tuple[str, Decimal], ...]:

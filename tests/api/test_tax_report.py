@@ -86,6 +86,16 @@ def test_the_rows_and_totals_are_those_of_the_csv(caller: Caller, sales: None, t
     assert pages[0]["bridge"][-1]["amount"] == f"{Decimal(sums['profit']) + Decimal(sums['vat']):f}"
 
 
+def test_a_cost_in_another_currency_is_told_with_its_rate(caller: Caller, sales: None) -> None:
+    rows = {row["order"]: row for row in caller.get(YEAR).json["rows"]}
+    home, dollars = rows["0"], rows["3"]
+    assert (home["purchase_currency"], home["purchase_rate"]) == ("EUR", "1.00000000")
+    assert (dollars["purchase_currency"], dollars["purchase_rate_source"]) == ("USD", "ECB")
+    cost = round(Decimal("23.00") * Decimal(dollars["purchase_rate"]), 2)
+    assert (Decimal(dollars["cost"]), dollars["purchase_rate_date"] <= dollars["purchase_date"]) == (cost, True)
+    assert rows["2"]["purchase_rate"] is None
+
+
 def test_only_the_rows_that_lack_documents_are_shown_on_request(caller: Caller, sales: None) -> None:
     pages = pages_of(caller, "missing=true")
     rows = [row for page in pages for row in page["rows"]]
