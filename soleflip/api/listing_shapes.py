@@ -139,6 +139,10 @@ class PreviewRowShape(Shape):
     floor: Amount | None
     lowest_ask: Amount | None
     highest_bid: Amount | None
+    strategy: str
+    strategy_by: str = Field(
+        description="Whose word the strategy is: you, a brand's rule, the experiment, or the default."
+    )
     reason: str
     warnings: list[str]
     refused: str | None

@@ -28,7 +28,6 @@ from soleflip.services import (
     away_asks,
     backups,
     catalog,
-    change_batches,
     channels,
     deliveries,
     failures,
@@ -41,6 +40,7 @@ from soleflip.services import (
     open_files,
     orders,
     pricing,
+    proposals,
     reconciliation,
     recovery,
     replays,
@@ -59,7 +59,7 @@ log = structlog.get_logger()
 
 KINDS: dict[str, Callable[[Work], str]] = {
     "list": submission.submit,
-    "change": change_batches.carry_out,
+    "change": proposals.carry_out,
     "reprice": pricing.reprice,
     "listing_sync": listing_sync.sync,
     "order_sync": orders.sync,

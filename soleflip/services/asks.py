@@ -39,8 +39,8 @@ class AskRow:
     """One pair as it would be listed: amounts in `currency`; `refused` says why it can't be.
 
     `source` is the id of the opportunity or item; `item_id` None means a pair that is yet to be ordered, of which
-    `quantity` are, and `most` could be, listed; the amounts are those of one pair. `arm` is the strategy where the
-    lot of an experiment chose it.
+    `quantity` are, and `most` could be, listed; the amounts are those of one pair. `strategy_by` says whose word the
+    strategy is.
     """
 
     source: UUID
@@ -66,20 +66,27 @@ class AskRow:
     quantity: int
     most: int
     strategy: str
-    arm: str | None = None
+    strategy_by: str
+
+    @property
+    def arm(self) -> str | None:
+        """The strategy where the lot of an experiment chose it."""
+        return self.strategy if self.strategy_by == pricing_rules.EXPERIMENT else None
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """All rows of a selection with what listing them takes; `rate` is the allowed requests a second.
 
-    `by_rules` says that nobody chose the strategy: each row has its brand's, else the default, which is `strategy`.
+    `by_rules` says that nobody chose the strategy: each row has its brand's, else the default, which is `strategy`;
+    `experiment` that one deals in the default's place.
     """
 
     rows: tuple[AskRow, ...]
     strategy: str
     rate: float
     by_rules: bool = False
+    experiment: bool = False
 
     @property
     def requests(self) -> int:
@@ -143,15 +150,17 @@ def preview(
     theirs = {pair.item.id for pair in offered if pair.item is not None}
     sources = [*offered, *from_items(session, [each for each in item_ids if each not in theirs])]
     brands = pricing_rules.brands_of(session, {source.variant.product_id for source in sources})
-    trial = strategy_performance.experiment(session) if strategy is None else None
-    dealt = {source.id: trial.draw(source.id) for source in sources} if trial is not None and trial.running else {}
+    trial = strategy_performance.running_experiment(session) if strategy is None else None
+    dealt = {source.id: trial.draw(source.id) for source in sources} if trial is not None else {}
     rules = {
-        source.id: rulebook.acting(brands.get(source.variant.product_id), strategy=dealt.get(source.id, strategy))
+        source.id: rulebook.to_be_listed(
+            brands.get(source.variant.product_id), chosen=strategy, dealt=dealt.get(source.id)
+        )
         for source in sources
     }
     rows = _price(session, sources, rules, now, local_hour, wanted or {})
-    rows = [replace(_times(row, (quantities or {}).get(row.source, 1)), arm=dealt.get(row.source)) for row in rows]
-    return Preview(tuple(rows), shown, rate, by_rules=strategy is None)
+    rows = [_times(row, (quantities or {}).get(row.source, 1)) for row in rows]
+    return Preview(tuple(rows), shown, rate, by_rules=strategy is None, experiment=trial is not None)
 
 
 def _price(
@@ -195,7 +204,7 @@ def _price(
         guards = replace(rule.guards, max_age_minutes=oldest)
         decision = pricing.decide(rule.strategy, rule.settings.values, given, guards)
         typed, ours = wanted.get(source.id), tuple(own[source.variant.id])
-        rows.append(_row(source, quote, decision, rule.strategy, schedule, thresholds, now, typed, ours))
+        rows.append(_row(source, quote, decision, rule, schedule, thresholds, now, typed, ours))
     return rows
 
 
@@ -203,7 +212,7 @@ def _row(
     source: Pair,
     quote: LatestQuote | None,
     decision: pricing.Decision,
-    strategy: str,
+    rule: Acting,
     schedule: FeeSchedule,
     thresholds: Thresholds,
     now: datetime,
@@ -248,7 +257,8 @@ def _row(
         highest_bid=quote.highest_bid if quote else None,
         quantity=1,
         most=source.most,
-        strategy=strategy,
+        strategy=rule.strategy,
+        strategy_by=rule.strategy_layer,
     )
 
 

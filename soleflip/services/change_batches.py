@@ -105,7 +105,7 @@ def _claim(work: Work, is_delete: bool, size: int) -> Claim | None:
                 updates.append(_update_item(session, change, stockx_id, now, days, rulebook))
                 at_floor = at_floor or change.new_price == change.listing.floor_price
             except SoleFlipError as error:
-                _end(session, change, "refused", now, str(error), guard=getattr(error, "guard", None))
+                end(session, change, "refused", now, str(error), guard=getattr(error, "guard", None))
         return Claim(batch.id, tuple(deletes), tuple(updates), _lane(is_delete, at_floor))
 
 
@@ -180,7 +180,7 @@ def _halve(work: Work, batch_id: UUID, why: str) -> int:
     with work.transaction() as session:
         changes = _of_batch(session, batch_id)
         if len(changes) == 1:
-            _end(session, changes[0], "failed", work.clock(), f"StockX refused it: {why}")
+            end(session, changes[0], "failed", work.clock(), f"StockX refused it: {why}")
             return BATCH
     _back_to_waiting(work, batch_id)
     return max(len(changes) // 2, 1)
@@ -234,7 +234,7 @@ def _follow(work: Work, batch_id: UUID) -> None:
                 _apply(session, change, work, now)
             else:
                 why = (result.error if result else None) or "StockX says nothing of this change."
-                _end(session, change, "failed", now, why)
+                end(session, change, "failed", now, why)
         batch = session.get_one(StockxBatch, batch_id)
         batch.state, batch.finished_at = "done", now
 
@@ -255,7 +255,7 @@ def _settle_lost(work: Work, batch_id: UUID) -> None:
             if _has_happened(change, status, amount):
                 _apply(session, change, work, now)
             elif status in (*GONE, *SOLD):
-                _end(session, change, "failed", now, f"StockX says the listing is {status.lower()}.")
+                end(session, change, "failed", now, f"StockX says the listing is {status.lower()}.")
             else:
                 change.state, change.batch_id = "waiting", None
     with work.transaction() as session:
@@ -299,9 +299,10 @@ def _apply(session: Session, change: ListingChange, work: Work, now: datetime) -
         listings.move(session, listing, target, cause=cause, actor=actor, now=now)
 
 
-def _end(
+def end(
     session: Session, change: ListingChange, state: str, now: datetime, why: str, *, guard: str | None = None
 ) -> None:
+    """Bring a change to its end without StockX: why, and the guard that stopped it if one did."""
     change.state, change.finished_at, change.error, change.guard = state, now, why, guard
     let_pair_go(session, change.listing, change.kind)
 
@@ -328,7 +329,7 @@ def _drop_waiting(work: Work) -> None:
     with work.transaction() as session:
         waiting = select(ListingChange).where(ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
         for change in session.scalars(waiting.with_for_update()):
-            _end(session, change, "cancelled", work.clock(), "The run was cancelled.")
+            end(session, change, "cancelled", work.clock(), "The run was cancelled.")
 
 
 def report(work: Work) -> str:

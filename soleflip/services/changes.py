@@ -5,14 +5,14 @@ A wish is a row of `selling.listing_changes`; `change_batches.py` carries the ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
@@ -105,6 +105,9 @@ def ask(
         refused[missing] = "There is no such listing."
     if not accepted:
         return Asked(0, refused)
+    if state == "waiting":
+        priced = [each["listing_id"] for each in accepted if each["kind"] == "price"]
+        supersede(session, priced, "The price was changed another way.", now=now)
     written = session.scalars(
         insert(ListingChange).values(accepted).on_conflict_do_nothing().returning(ListingChange.listing_id)
     ).all()
@@ -112,6 +115,15 @@ def ask(
         refused[busy] = "Another change of this listing is under way."
         let_pair_go(session, session.get_one(StockxListing, busy), wanted[busy].kind)
     return Asked(len(written), refused)
+
+
+def supersede(session: Session, listing_ids: Sequence[UUID], why: str, *, now: datetime) -> None:
+    """End the proposals that still wait for these listings: something newer was decided about them."""
+    session.execute(
+        update(ListingChange)
+        .where(ListingChange.listing_id.in_(listing_ids), ListingChange.state == "proposed")
+        .values(state="cancelled", error=why, finished_at=now)
+    )
 
 
 def _checked(session: Session, row: StockxListing, wish: Wish, now: datetime, rulebook: Rulebook) -> Decimal | None:

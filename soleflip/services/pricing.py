@@ -49,7 +49,7 @@ HISTORY = timedelta(days=7)
 class _Tally:
     """What a run decided, by kind, and by guard for refusals."""
 
-    looked_at: int = 0
+    looked_at: list[UUID] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
     kept: int = 0
     failed: int = 0
@@ -65,11 +65,11 @@ def reprice(work: Work) -> str:
         if _must_wait(work):
             return "Writes are stopped: nothing was planned."
         listing_ids = _selection(work)
-        _refresh_quotes(work, listing_ids)
+        refresh_quotes(work, listing_ids)
         tally = _Tally()
         for start in range(0, len(listing_ids), CHUNK):
             _decide(work, listing_ids[start : start + CHUNK], tally)
-            work.progress(done=tally.looked_at, total=len(listing_ids))
+            work.progress(done=len(tally.looked_at), total=len(listing_ids))
         _write_down(work, tally)
     if work.params.get("dry_run") or work.params.get("approve"):
         return _proposal_sentence(work)
@@ -99,7 +99,7 @@ def _selection(work: Work) -> list[UUID]:
         return list(session.scalars(query.order_by(StockxListing.ask_price.desc(), StockxListing.id)))
 
 
-def _refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
+def refresh_quotes(work: Work, listing_ids: Sequence[UUID]) -> None:
     """Ask for the market of each product whose quotes are older than half of what the guards allow: one call each.
 
     Those that were never asked about come first, then by what our asks on them sum up to times the age of what we know.
@@ -143,7 +143,7 @@ def _decide(work: Work, listing_ids: Sequence[UUID], tally: _Tally) -> None:
         found = list(facts(session, listing_ids, now, work.books))
         brands = pricing_rules.brands_of(session, {listing.product_id for listing, _ in found})
         for listing, given in found:
-            tally.looked_at += 1
+            tally.looked_at.append(listing.id)
             try:
                 rule = rulebook.acting(brands.get(listing.product_id), listing, strategy=work.params.get("strategy"))
                 decision = _foreign(listing, given) or pricing.decide(
@@ -292,11 +292,13 @@ def _write_down(work: Work, tally: _Tally) -> None:
     """Write all decisions of the run in one transaction; from here on a repetition only carries them out."""
     state = "proposed" if work.params.get("dry_run") or work.params.get("approve") else "waiting"
     with work.transaction() as session:
+        if not work.params.get("dry_run"):
+            changes.supersede(session, tally.looked_at, "A newer repricing looked at this listing.", now=work.clock())
         asked = changes.ask(session, tally.wishes, run_id=work.run_id, actor=work.actor, now=work.clock(), state=state)
         for listing_id, sentence in asked.refused.items():
             session.add(RunLine(run_id=work.run_id, outcome="refused", sentence=sentence, subject_id=listing_id))
         by_guard = tally.refused + Counter(gate=len(asked.refused))
-        counts = {"looked_at": tally.looked_at, "to_change": asked.waiting, "kept": tally.kept}
+        counts = {"looked_at": len(tally.looked_at), "to_change": asked.waiting, "kept": tally.kept}
         counts |= {"refused": by_guard.total(), "failed": tally.failed}
         counts |= {f"refused_{guard}": number for guard, number in by_guard.items()}
         run = runs.get(session, work.run_id)

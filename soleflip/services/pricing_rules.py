@@ -22,6 +22,8 @@ from soleflip.services.settings import PricingSettings
 
 SCOPES = ("brand", "tag")
 DEFAULT = "the default"
+EXPERIMENT = "the experiment"
+OPERATOR = "you"
 LONGEST_TAG = 40
 MOST_TAGS = 10
 
@@ -41,15 +43,23 @@ class Rulebook:
         """
         return pricing.acting(self.layers(brand, listing), strategy)
 
+    def to_be_listed(self, brand: str | None, *, chosen: str | None, dealt: str | None) -> Acting:
+        """Return what will act for a new listing: the operator's choice, else its brand's rule, else what was dealt."""
+        own = [Rule(OPERATOR, chosen)] if chosen else []
+        return pricing.acting([*own, *self.named(brand, (), dealt)])
+
     def layers(self, brand: str | None, listing: StockxListing | None = None) -> list[Rule]:
         """Return the rules that meet for a listing, from the strongest to the default."""
-        own = [] if listing is None else [own_rule(listing)]
-        return [*own, *self.named(brand, () if listing is None else listing.tags)]
+        if listing is None:
+            return self.named(brand, ())
+        dealt = listing.experiment_arm if listing.strategy_from == "experiment" else None
+        return [own_rule(listing), *self.named(brand, listing.tags, dealt)]
 
-    def named(self, brand: str | None, tags: Sequence[str]) -> list[Rule]:
-        """Return the rules of tags and brand that there are, then the default."""
+    def named(self, brand: str | None, tags: Sequence[str], dealt: str | None = None) -> list[Rule]:
+        """Return the rules of tags and brand that there are, what the experiment dealt, then the default."""
         made_by = [self.brands[brand]] if brand is not None and brand in self.brands else []
-        return [*(self.tags[tag] for tag in tags if tag in self.tags), *made_by, self.default]
+        lot = [Rule(EXPERIMENT, dealt)] if dealt else []
+        return [*(self.tags[tag] for tag in tags if tag in self.tags), *made_by, *lot, self.default]
 
     @property
     def shortest_quote_age(self) -> int:
@@ -61,9 +71,8 @@ class Rulebook:
 
 def own_rule(listing: StockxListing) -> Rule:
     """Return what is set on a listing itself."""
-    name = "the experiment" if listing.strategy_from == "experiment" else "this listing"
-    own = listing.strategy if listing.strategy_from != "rules" else None
-    return Rule(name, own, {listing.strategy: listing.strategy_settings}, listing.guards)
+    own = listing.strategy if listing.strategy_from == "listing" else None
+    return Rule("this listing", own, {listing.strategy: listing.strategy_settings}, listing.guards)
 
 
 def load(session: Session) -> Rulebook:
@@ -305,13 +314,13 @@ def tag(session: Session, listing_ids: Sequence[UUID], text: str, *, remove: boo
 
 
 def refresh(session: Session) -> None:
-    """Give every live listing that goes by the rules the strategy that they name now."""
+    """Give every live listing without a strategy of its own the one that rules, experiment or default name now."""
     rulebook = load(session)
     rows = session.execute(
         select(StockxListing, Brand.key)
         .join(Product, Product.id == StockxListing.product_id)
         .outerjoin(Brand, Brand.id == Product.brand_id)
-        .where(StockxListing.strategy_from == "rules", StockxListing.status.in_(sorted(LIVE_STATES)))
+        .where(StockxListing.strategy_from != "listing", StockxListing.status.in_(sorted(LIVE_STATES)))
     )
     for listing, brand in rows:
         rule = next(each for each in rulebook.layers(brand, listing) if each.strategy)

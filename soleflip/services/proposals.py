@@ -1,4 +1,4 @@
-"""Proposals of new prices that wait for the operator's word."""
+"""Proposals of new prices that wait for the operator's word, and what is looked at again once it is given."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from soleflip.domain.errors import Conflict
 from soleflip.domain.listings import ON_STOCKX
+from soleflip.domain.pricing import Acting, PricingInput, confirm
 from soleflip.models import ListingChange, Run, StockxListing
-from soleflip.services import runs
+from soleflip.services import change_batches, pricing, pricing_rules, runs
+from soleflip.services.runs import Work
 
 MOST = 500
 
@@ -37,7 +39,7 @@ def waiting(session: Session, limit: int = MOST) -> Sequence[ListingChange]:
 
 
 def approve(session: Session, change_ids: Sequence[UUID] | None, *, actor: str) -> Run:
-    """Let proposals go out under a new run, all (None) or some; the gate looks at each again on the way.
+    """Let proposals go out under a new run, all (None) or some; the run looks at quote and guards of each again.
 
     Older proposals of the same listings end. Raises Conflict when none is left to approve.
     """
@@ -77,3 +79,39 @@ def reject(session: Session, change_ids: Sequence[UUID] | None) -> int:
         .values(state="cancelled")
     )
     return len(listing_ids)
+
+
+def carry_out(work: Work) -> str:
+    """Carry out a run of changes; what the operator approved earlier first has to pass today's guards."""
+    if work.params.get("approved"):
+        _look_again(work)
+    return change_batches.carry_out(work)
+
+
+def _look_again(work: Work) -> None:
+    """Refuse the approved prices that quote, ask, guards or floor of this moment no longer allow."""
+    waits = (ListingChange.run_id == work.run_id, ListingChange.state == "waiting")
+    with work.transaction() as session:
+        listing_ids = session.scalars(select(ListingChange.listing_id).where(*waits)).all()
+    pricing.refresh_quotes(work, listing_ids)
+    now = work.clock()
+    with work.transaction() as session:
+        rulebook = pricing_rules.load(session)
+        by_listing = {each.listing_id: each for each in session.scalars(select(ListingChange).where(*waits))}
+        found = list(pricing.facts(session, list(by_listing), now, work.books))
+        brands = pricing_rules.brands_of(session, {listing.product_id for listing, _ in found})
+        for listing, given in found:
+            change = by_listing[listing.id]
+            why, guard = _objection(change, rulebook.acting(brands.get(listing.product_id), listing), given)
+            if why is not None:
+                change_batches.end(session, change, "refused", now, why, guard=guard)
+
+
+def _objection(change: ListingChange, rule: Acting, given: PricingInput) -> tuple[str | None, str | None]:
+    """Return why an approved price can't go out any more, and the guard; None for one that can."""
+    if change.old_price != given.ask:
+        return f"The ask was {change.old_price} when this was proposed.", "approval"
+    if change.new_price is None:
+        return None, None
+    decision = confirm(rule.strategy, change.new_price, given, rule.guards)
+    return (decision.reason, decision.guard) if decision.kind == "refuse" else (None, None)

@@ -219,13 +219,18 @@ def experiment(session: Session) -> Experiment | None:
     return Experiment(stored["shares"], stored["seed"], datetime.fromisoformat(stored["since"]), stored["running"])
 
 
+def running_experiment(session: Session) -> Experiment | None:
+    """Return the experiment that deals new listings now, or None."""
+    found = experiment(session)
+    return found if found is not None and found.running else None
+
+
 def begin_experiment(session: Session, shares: Mapping[str, int], *, actor: str, now: datetime) -> Experiment:
     """Deal new listings to strategies from now on; raises InvalidInput for shares that don't add up, or Conflict."""
     for name in shares:
         pricing.strategy_named(name)
     performance.check_shares(shares)
-    running = experiment(session)
-    if running is not None and running.running:
+    if running_experiment(session) is not None:
         raise Conflict("An experiment is running; end it first.")
     begun = Experiment(dict(shares), uuid4().hex, now, running=True)
     _store(session, begun, "experiment begun", actor)
@@ -234,8 +239,8 @@ def begin_experiment(session: Session, shares: Mapping[str, int], *, actor: str,
 
 def end_experiment(session: Session, *, actor: str) -> None:
     """Deal no more listings; those dealt keep their strategy, and the result stays. Raises Conflict without any."""
-    running = experiment(session)
-    if running is None or not running.running:
+    running = running_experiment(session)
+    if running is None:
         raise Conflict("No experiment is running.")
     _store(session, Experiment(running.shares, running.seed, running.since, running=False), "experiment ended", actor)
 

@@ -84,13 +84,13 @@ def experiment() -> Response:
     """Begin an experiment with new listings in the chosen shares, or end the one that runs."""
     if request.form.get("act") == "end":
         strategy_performance.end_experiment(g.session, actor=actor())
-        flash("The experiment is over: new listings go by the rules again. Its result stays.", "info")
+        flash("The experiment is over: new listings go by the default again. Its result stays.", "info")
         return go(url_for("pricing.index", _anchor="experiment"))
     try:
         strategy_performance.begin_experiment(g.session, _shares(), actor=actor(), now=now())
     except InvalidInput as error:
         return show(status=422, experiment_error=error)
-    flash("Begun. New listings whose strategy nobody chooses are dealt by lot.", "success")
+    flash("Begun. New listings that would go by the default are dealt by lot.", "success")
     return go(url_for("pricing.index", _anchor="experiment"))
 
 

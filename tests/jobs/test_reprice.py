@@ -10,11 +10,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
+from soleflip.domain.errors import Conflict
 from soleflip.domain.pricing import GuardSettings
 from soleflip.models import ListingChange, PricingHistory, Product, Quote, Run, StockxListing, Variant
 from soleflip.runtime import SandboxClock
 from soleflip.services import listing_runs, proposals, runs
 from tests.selling import Selling
+
+
+AT_ONCE = dict.fromkeys(("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds"), 0.0)
 
 
 def listed(selling: Selling, number: int, ask: int = 9000) -> UUID:
@@ -83,12 +87,103 @@ def test_proposals_wait_until_they_are_approved(selling: Selling, requests_of: C
     proposed = reprice(selling, approve=True)
     assert "wait for your approval" in str(proposed.message)
     assert requests_of("UpdateListings") == 0
+    done = approve(selling)
+    assert done.total
+    assert done.message == f"{done.total} changed."
+    assert requests_of("UpdateListings") == 1
+
+
+def approve(selling: Selling) -> Run:
     with selling.runtime.transaction() as session:
         run = proposals.approve(session, None, actor="test")
-    assert run.total
-    done = selling.perform(run.id)
-    assert done.message == f"{run.total} changed."
+    return selling.perform(run.id)
+
+
+def test_a_newer_run_ends_the_proposals_that_it_no_longer_makes(selling: Selling) -> None:
+    listed(selling, 4)
+    assert reprice(selling, approve=True).counts["to_change"] > 1
+    with selling.runtime.transaction() as session:
+        gone, *rest = proposals.waiting(session)
+        gone.listing.strategy, gone.listing.strategy_from = "hold", "listing"
+        key = gone.id
+    reprice(selling, dry_run=True)
+    with selling.runtime.transaction() as session:
+        assert len(proposals.waiting(session)) == len(rest) + 1  # a trial decides nothing
+    reprice(selling, approve=True)
+    with selling.runtime.transaction() as session:
+        assert len(proposals.waiting(session)) == len(rest)
+        assert session.scalar(select(func.count()).where(ListingChange.state == "proposed")) == len(rest)
+        old = session.get_one(ListingChange, key)
+        assert (old.state, old.error) == ("cancelled", "A newer repricing looked at this listing.")
+        with pytest.raises(Conflict):
+            proposals.approve(session, [key], actor="test")
+    reprice(selling)
+    with selling.runtime.transaction() as session:
+        assert proposals.waiting(session) == []
+
+
+def test_what_is_approved_passes_todays_guards_and_floor_once_more(
+    selling: Selling, requests_of: Callable[[str], int]
+) -> None:
+    listed(selling, 5)
+    reprice(selling, approve=True)
+    with selling.runtime.transaction() as session:
+        dear, low, moved, *others = proposals.waiting(session)
+        assert others
+        assert low.new_price is not None
+        dear.listing.guards = {"largest_step": "1"}
+        low.listing.guards = {"min_ask": str(low.new_price + 1)}
+        moved.listing.ask_price -= 1
+        keys = dear.id, low.id, moved.id
+    run = approve(selling)
+    with selling.runtime.transaction() as session:
+        found = [session.get_one(ListingChange, key) for key in keys]
+        assert [(each.state, each.guard) for each in found] == [
+            ("refused", "largest_step"),
+            ("refused", found[1].guard),
+            ("refused", "approval"),
+        ]
+        assert "floor" in str(found[1].error)
+    assert (run.counts["changed"], run.counts["refused"]) == (len(others), 3)
     assert requests_of("UpdateListings") == 1
+
+
+def test_quotes_that_aged_before_the_approval_are_asked_for_anew(
+    selling: Selling, requests_of: Callable[[str], int]
+) -> None:
+    listed(selling, 3)
+    reprice(selling, approve=True)
+    before = requests_of("GetProductMarketData")
+    clock = freeze(selling)
+    selling.sandbox.control("settings", **AT_ONCE)
+    clock.skip(5)
+    with selling.runtime.transaction() as session:
+        found = proposals.waiting(session)
+        products = len({each.listing.product_id for each in found})
+        for each in found:
+            each.listing.guards = {"max_age_minutes": "30"}
+    run = approve(selling)
+    assert requests_of("GetProductMarketData") - before == products
+    assert run.counts["changed"] + run.counts["refused"] == len(found)
+    assert "older than 30 minutes" not in str([line.error for line in changes_of(selling, run)])
+
+
+def changes_of(selling: Selling, run: Run) -> list[ListingChange]:
+    with selling.runtime.transaction() as session:
+        return list(session.scalars(select(ListingChange).where(ListingChange.run_id == run.id)))
+
+
+@pytest.mark.parametrize("params", [{"dry_run": True}, {"approve": True}])
+def test_a_trial_and_a_run_for_approval_send_no_write(selling: Selling, params: dict[str, bool]) -> None:
+    listed(selling, 30)
+    known = len(selling.sandbox.look("requests", limit=100_000))
+    run = reprice(selling, **params)
+    sent = selling.sandbox.look("requests", limit=100_000)[known:]
+    assert run.counts["to_change"] > 0
+    assert {line["route"] for line in sent} == {"GetProductMarketData"}
+    assert {line["method"] for line in sent} == {"GET"}
+    with selling.runtime.transaction() as session:
+        assert session.scalars(select(PricingHistory)).all() == []
 
 
 def test_quotes_from_the_future_are_asked_for_anew(selling: Selling, requests_of: Callable[[str], int]) -> None:
@@ -163,8 +258,7 @@ def test_a_rival_that_beats_us_by_one_is_left_alone_and_a_raise_is_tried_after_q
     listed(selling, 1, ask=2000)
     # Time passes between the runs only, a batch is done at once.
     sandbox, clock = selling.sandbox, freeze(selling)
-    at_once = ("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds")
-    sandbox.control("settings", **dict.fromkeys(at_once, 0.0))
+    sandbox.control("settings", **AT_ONCE)
     for _ in range(22):
         clock.skip(1)
         with selling.runtime.transaction() as session:

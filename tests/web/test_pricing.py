@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from soleflip.jobs import tasks
-from soleflip.models import ListingChange, Run, StockxListing
+from soleflip.models import Brand, ListingChange, Run, StockxListing
 from soleflip.runtime import system_clock
 from soleflip.services import pricing_rules, settings
 from soleflip.services.settings import PricingSettings
@@ -156,6 +156,42 @@ def test_an_experiment_deals_new_listings_by_lot_unless_a_strategy_is_chosen(bro
     assert "not enough data yet" in browser.get("/pricing").text
     assert post(browser, "/pricing/experiment", act="end").status_code == 303
     assert "Begin an experiment" in browser.get("/pricing").text
+
+
+def test_an_experiment_leaves_out_what_a_rule_names_and_the_preview_says_whose_word_it_is(browser, book):
+    post(browser, "/pricing/experiment", **{"share-hold": "50", "share-patient": "50"})
+    assert "Where you, a tag or a brand's rule names a strategy, that one acts." in browser.get("/pricing").text
+    with book() as session:
+        dealt = str(make_opportunity(session, make_variant(session)).id)
+        variant = make_variant(session)
+        variant.product.brand = Brand(name="Ruled", key="ruled")
+        session.flush()
+        ruled = str(make_opportunity(session, variant).id)
+        rule = pricing_rules.add(session, "brand", "Ruled", actor="test")
+        pricing_rules.save_strategy(session, rule.id, acts="quick_sale", strategy="quick_sale", values={}, actor="test")
+    both = [dealt, ruled]
+    shown = post(browser, "/listings/preview", opportunity_ids=both).text
+    assert (shown.count("by the experiment"), shown.count("Quick sale, by brand Ruled")) == (1, 1)
+    assert "else the experiment" in shown
+    chosen = post(browser, "/listings/preview", opportunity_ids=both, strategy="hold").text
+    assert (chosen.count("Hold, by you"), chosen.count("by the experiment")) == (2, 0)
+    assert post(browser, "/listings/order", opportunity_ids=both, offered=both, take=both).status_code == 303
+    with book() as session:
+        found = {str(each.source_opportunity_id): each for each in session.scalars(select(StockxListing))}
+        assert (found[ruled].strategy, found[ruled].strategy_from) == ("quick_sale", "rules")
+        assert found[ruled].experiment_arm is None
+        assert found[dealt].strategy_from == "experiment"
+        key, arm = found[dealt].id, found[dealt].experiment_arm
+        # A tag's rule that names a strategy wins over the lot, which comes back when the tag goes.
+        tag = pricing_rules.add(session, "tag", "outlet", actor="test")
+        pricing_rules.save_strategy(session, tag.id, acts="time_decay", strategy="time_decay", values={}, actor="test")
+        pricing_rules.tag(session, [key], "outlet", actor="test")
+        assert session.get_one(StockxListing, key).strategy == "time_decay"
+    assert "Now Time decay, by tag outlet." in browser.get(f"/listings/{key}").text
+    with book() as session:
+        pricing_rules.tag(session, [key], "outlet", remove=True, actor="test")
+        assert session.get_one(StockxListing, key).strategy == arm
+    assert "by the experiment." in browser.get(f"/listings/{key}").text
 
 
 def test_a_run_says_what_became_of_each_listing_and_what_it_used_once(browser, book):

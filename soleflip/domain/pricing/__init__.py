@@ -10,7 +10,8 @@ A strategy is one function and one line in `STRATEGIES`:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from soleflip.domain.errors import InvalidInput
@@ -53,6 +54,7 @@ __all__ = [
     "acting",
     "cascade",
     "check_rails",
+    "confirm",
     "decide",
     "describe",
     "floor",
@@ -153,3 +155,16 @@ def decide(strategy: str, settings: Mapping[str, object], given: PricingInput, g
     chosen = strategy_named(strategy)
     read = read_settings(chosen.settings_type, settings)
     return judge(lambda: chosen.propose(read, given), given, guards, quote_use=chosen.quote_use)
+
+
+def confirm(strategy: str, ask: Decimal, given: PricingInput, guards: GuardSettings) -> Decision:
+    """Decide whether an ask that `strategy` proposed earlier may still go out: only that very one, past every guard."""
+    decision = judge(
+        lambda: Proposal(ask, f"Approved: {ask}."), given, guards, quote_use=strategy_named(strategy).quote_use
+    )
+    if decision.kind == "change" and decision.ask == ask:
+        return decision
+    reason = (
+        decision.reason if decision.kind == "refuse" else f"{ask} would be {decision.ask} by now. {decision.reason}"
+    )
+    return replace(decision, kind="refuse", ask=given.ask, reason=reason, guard=decision.guard or "approval")
