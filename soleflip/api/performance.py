@@ -35,6 +35,8 @@ class StrategyResultShape(Shape):
     label: str
     live: int
     listed: int
+    sold: int = Field(description="Of those listed.")
+    unpaid: int = Field(description="Of those sold: not in the ledger yet.")
     changes: int
     days_to_sell: Number | None = Field(description="Median days from listing to sale.")
     days: EstimateShape | None = Field(description="Mean days from listing to sale.")
@@ -62,6 +64,7 @@ class ArmShape(Shape):
     share: int
     listed: int
     sold: int
+    unpaid: int = Field(description="Of those sold: not paid out yet; they count in per_pair once they are.")
     sell_through: Percent | None
     sold_share: EstimateShape | None = Field(description="Sales in percent of what was listed, with its interval.")
     per_pair: EstimateShape | None = Field(description="Realised profit per pair listed.")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,7 @@ EXPERIMENT = "experiment"
 class StrategyResult:
     """What a strategy has done in a year: counts of listings, the ledger's figures, and estimates from its sales.
 
+    `sold` of those `listed` in the year were sold, of which `unpaid` are not in the ledger yet.
     Estimates are per sale of known cost (profit in the books' currency) and per sale (days); `against_hold` is the
     difference of profit per sale to the strategy `hold`.
     """
@@ -40,6 +41,8 @@ class StrategyResult:
     strategy: Strategy
     live: int
     listed: int
+    sold: int
+    unpaid: int
     figures: Figures
     days_to_sell: Decimal | None
     changes: int
@@ -78,7 +81,7 @@ def strategy_performance(session: Session, books: Books, now: datetime) -> list[
     hold = profits.get(BASELINE)
     results = []
     for each in pricing.STRATEGIES.values():
-        live, listed, sold = counts.get(each.name, (0, 0, 0))
+        live, listed, sold, unpaid = counts.get(each.name, (0, 0, 0, 0))
         mine, (median, held) = profits.get(each.name), days.get(each.name, (None, None))
         found = None if each.name == BASELINE else performance.difference(mine, hold)
         sales = min(mine.count if mine else 0, hold.count if hold else 0)
@@ -87,6 +90,8 @@ def strategy_performance(session: Session, books: Books, now: datetime) -> list[
                 strategy=each,
                 live=live,
                 listed=listed,
+                sold=sold,
+                unpaid=unpaid,
                 figures=figures.get(each.name, Figures()),
                 days_to_sell=median,
                 changes=changes.get(each.name, 0),
@@ -128,18 +133,26 @@ def _estimates(rows: Sequence[Any]) -> dict[str, Estimate]:
     return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
-def _counts(session: Session, start: datetime) -> dict[str, tuple[int, int, int]]:
-    """Return how many listings of each strategy are live, were listed since, and were sold of those."""
+_IS_SOLD = StockxListing.status == "sold"
+_IS_UNPAID = _IS_SOLD & ~exists().where(
+    StockxOrder.listing_id == StockxListing.id, StockxOrder.realised_at.is_not(None)
+).correlate(StockxListing)
+"""Sold, but the ledger has no sale of it (yet)."""
+
+
+def _counts(session: Session, start: datetime) -> dict[str, tuple[int, int, int, int]]:
+    """Return how many listings of each strategy are live, were listed since, sold of those, and unpaid of these."""
     since = StockxListing.listed_at >= start
     rows = session.execute(
         select(
             StockxListing.strategy,
             func.count().filter(StockxListing.status.in_(sorted(LIVE_STATES))),
             func.count().filter(since),
-            func.count().filter(since, StockxListing.status == "sold"),
+            func.count().filter(since, _IS_SOLD),
+            func.count().filter(since, _IS_UNPAID),
         ).group_by(StockxListing.strategy)
     )
-    return {name: (live, listed, sold) for name, live, listed, sold in rows}
+    return {name: (live, listed, sold, unpaid) for name, live, listed, sold, unpaid in rows}
 
 
 def _days(session: Session, start: datetime) -> dict[str, tuple[Decimal | None, Estimate | None]]:
@@ -192,14 +205,15 @@ class Experiment:
 class Arm:
     """One strategy of an experiment: what was dealt to it and came of it, whatever was done to it later.
 
-    `per_pair` is realised profit per pair listed, in the books' currency: one that is unsold, or whose sale is not
-    yet paid out, counts as 0. `difference` is to the first arm (`hold` where it takes part).
+    `per_pair` is realised profit per pair listed, in the books' currency: an unsold one counts as 0, one of the `unpaid`
+    does not count until it is paid out. `difference` is to the first arm (`hold` where it takes part).
     """
 
     strategy: Strategy
     share: int
     listed: int
     sold: int
+    unpaid: int
     sold_share: Estimate | None
     per_pair: Estimate | None
     difference: Estimate | None
@@ -269,13 +283,15 @@ def arms(session: Session, found: Experiment, books: Books, now: datetime) -> li
         .subquery()
     )
     profit = func.coalesce(per_listing.c.profit, 0)
+    counts = ~_IS_UNPAID
     rows = session.execute(
         select(
             StockxListing.experiment_arm,
             func.count(),
-            func.count().filter(StockxListing.status == "sold"),
-            func.avg(profit),
-            func.stddev_samp(profit),
+            func.count().filter(_IS_SOLD),
+            func.count().filter(_IS_UNPAID),
+            func.avg(profit).filter(counts),
+            func.stddev_samp(profit).filter(counts),
         )
         .outerjoin(per_listing, per_listing.c.listing_id == StockxListing.id)
         .where(
@@ -287,24 +303,16 @@ def arms(session: Session, found: Experiment, books: Books, now: datetime) -> li
     )
     by_arm = {row[0]: row[1:] for row in rows}
     order = sorted(found.shares, key=lambda name: (name != BASELINE, name))
-    base_listed, base_sold, base_average, base_deviation = by_arm.get(order[0], (0, 0, Decimal(0), None))
-    base = performance.mean(base_listed, base_average, base_deviation)
-    result = []
-    for name in order:
-        listed, sold, average, deviation = by_arm.get(name, (0, 0, Decimal(0), None))
-        mine = performance.mean(listed, average, deviation)
-        gap = performance.difference(mine, base) if name != order[0] else None
-        said = performance.verdict(gap, min(sold, base_sold)) if name != order[0] else None
-        result.append(
-            Arm(
-                pricing.STRATEGIES[name],
-                found.shares[name],
-                listed,
-                sold,
-                performance.share(sold, listed),
-                mine,
-                gap,
-                said,
-            )
-        )
-    return result
+    base = _arm(order[0], found.shares[order[0]], by_arm.get(order[0]), None)
+    return [base, *(_arm(name, found.shares[name], by_arm.get(name), base) for name in order[1:])]
+
+
+def _arm(name: str, share: int, counted: Sequence[Any] | None, base: Arm | None) -> Arm:
+    """Return an arm from listed, sold, unpaid, mean and deviation; without a sale that is paid there is no mean."""
+    listed, sold, unpaid, average, deviation = counted or (0, 0, 0, Decimal(0), None)
+    paid = sold - unpaid
+    mine = performance.mean(listed - unpaid, average, deviation) if paid else None
+    gap = performance.difference(mine, base.per_pair) if base else None
+    said = performance.verdict(gap, min(paid, base.sold - base.unpaid)) if base else None
+    share_sold = performance.share(sold, listed)
+    return Arm(pricing.STRATEGIES[name], share, listed, sold, unpaid, share_sold, mine, gap, said)

@@ -17,7 +17,6 @@ from soleflip.runtime import SandboxClock
 from soleflip.services import listing_runs, proposals, runs
 from tests.selling import Selling
 
-
 AT_ONCE = dict.fromkeys(("operation_seconds", "batch_start_seconds", "batch_min_seconds", "batch_max_seconds"), 0.0)
 
 

@@ -39,6 +39,13 @@ def pair(session: Session, books: Books, number: int, strategy: str, paid: str |
     session.flush()
 
 
+def unpaid(session: Session, books: Books, number: int, strategy: str, arm: str) -> None:
+    """The same, sold but not paid out yet."""
+    pair(session, books, number, strategy, None, arm)
+    sale = entry(str(number), listing=f"L{number}", amount="100", status="SHIPPED", created=SOLD)
+    record(session, [sale], books, NOW, actor="test")
+
+
 def test_results_come_from_the_books_with_sample_size_and_interval(session: Session, books: Books) -> None:
     for number in range(24):
         pair(session, books, number, "patient", str(90 + number % 3))
@@ -77,6 +84,26 @@ def test_an_experiment_counts_what_it_dealt_whatever_came_later(session: Session
     assert (patient.listed, patient.sold, patient.verdict) == (26, 26, "better")
     assert patient.per_pair is not None
     assert patient.per_pair.value == 30
+
+
+def test_both_tables_count_alike_and_a_sale_that_is_not_paid_yet_is_no_zero(session: Session, books: Books) -> None:
+    begun = begin_experiment(session, {"patient": 50, "hold": 50}, actor="test", now=NOW - timedelta(days=60))
+    for number in range(3):
+        pair(session, books, number, "patient", "95", arm="patient")
+        unpaid(session, books, 100 + number, "hold", arm="hold")
+        pair(session, books, 200 + number, "hold", None, arm="hold")
+    unpaid(session, books, 300, "patient", arm="patient")
+    pair(session, books, 301, "patient", None, arm="patient")
+    by_strategy = {each.strategy.name: each for each in strategy_performance.strategy_performance(session, books, NOW)}
+    by_arm = {each.strategy.name: each for each in strategy_performance.arms(session, begun, books, NOW)}
+    for name, expected in (("patient", (5, 4, 1)), ("hold", (6, 3, 3))):
+        result, arm = by_strategy[name], by_arm[name]
+        assert (result.listed, result.sold, result.unpaid) == (arm.listed, arm.sold, arm.unpaid) == expected
+        assert result.sell_through == arm.sell_through
+    assert by_arm["hold"].per_pair is None
+    # Three pairs paid with 35 each, one unsold; what is not paid yet does not count.
+    assert by_arm["patient"].per_pair is not None
+    assert by_arm["patient"].per_pair.value == Decimal("26.25")
 
 
 def test_with_few_sales_an_experiment_says_so(session: Session, books: Books) -> None:
