@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from soleflip.domain.pricing import PricingInput
 from soleflip.domain.pricing.demand import FITTED, Fit
-from soleflip.domain.pricing.earning import EarningSettings, PatientSettings, earn
+from soleflip.domain.pricing.earning import EarningSettings, earn
+from soleflip.domain.pricing.patience import PatientSettings, patient
 from soleflip.domain.replay import BASELINES, TURNAROUND, Ask, Episode, Market, Outcome, play
 from soleflip.services.replay import read_sales
 
@@ -36,7 +37,7 @@ FITS: dict[str, Fit] = {
     "spread x 0.7": replace(FITTED, spread_scale=Decimal("0.7")),
     "spread x 1.2": replace(FITTED, spread_scale=Decimal("1.2")),
 }
-DAY_VALUES = {"profit_maximization": ("0.8", "1.6", "2.4"), "patient": ("0.2", "0.6", "0.8")}
+DAY_VALUES = {"profit_maximization": ("0.8", "1.6", "2.4"), "patient": ("0.05", "0.1", "0.25", "0.4")}
 SETTINGS: dict[str, EarningSettings] = {"profit_maximization": EarningSettings(), "patient": PatientSettings()}
 
 
@@ -78,16 +79,21 @@ def variants(strategy: str) -> dict[str, Ask]:
 
 def rule(settings: EarningSettings, fit: Fit) -> Ask:
     def ask(given: PricingInput) -> Decimal | None:
-        return earn(settings, given, fit).ask
+        return propose(settings, given, fit)
 
     return ask
 
 
 def alone(settings: EarningSettings) -> Ask:
     def ask(given: PricingInput) -> Decimal | None:
-        return earn(settings, replace(given, others=None)).ask
+        return propose(settings, replace(given, others=None), FITTED)
 
     return ask
+
+
+def propose(settings: EarningSettings, given: PricingInput, fit: Fit) -> Decimal | None:
+    found = patient(settings, given, fit) if isinstance(settings, PatientSettings) else earn(settings, given, fit)
+    return found.ask
 
 
 def play_all(market: Market, episodes: Sequence[Episode], ask: Ask) -> list[Outcome]:

@@ -148,7 +148,7 @@ def _arm(found: Arm) -> ArmShape:
     values: dict[str, Any] = {
         name: _estimate(getattr(found, name)) for name in ("sold_share", "per_pair", "difference")
     }
-    rest = ("share", "listed", "sold", "sell_through", "verdict")
+    rest = ("share", "listed", "sold", "unpaid", "sell_through", "verdict")
     return ArmShape(strategy=found.strategy.name, **values, **{name: getattr(found, name) for name in rest})
 
 

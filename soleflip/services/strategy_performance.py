@@ -205,8 +205,8 @@ class Experiment:
 class Arm:
     """One strategy of an experiment: what was dealt to it and came of it, whatever was done to it later.
 
-    `per_pair` is realised profit per pair listed, in the books' currency: an unsold one counts as 0, one of the `unpaid`
-    does not count until it is paid out. `difference` is to the first arm (`hold` where it takes part).
+    `per_pair` is realised profit per pair listed, in the books' currency: an unsold one counts as 0, an unpaid one not
+    at all until it is paid out. `difference` is to the first arm (`hold` where it takes part).
     """
 
     strategy: Strategy

@@ -3,7 +3,7 @@
 A strategy is one function and one line in `STRATEGIES`:
 
 1. `facts` holds what goes in (`PricingInput`) and comes out (`Proposal`, `Decision`).
-2. `strategies` looks at the market of the moment, `earning` at what the history of sales teaches (`demand`).
+2. `strategies` looks at the market of the moment, `earning` and `patience` at what past sales teach (`demand`).
 3. `guards` and `war` say what no strategy may do; `settings` reads, describes and cascades settings.
 """
 
@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.pricing import earning, strategies
+from soleflip.domain.pricing import earning, patience, strategies
 from soleflip.domain.pricing.contradictions import check_rails
 from soleflip.domain.pricing.decision import judge
 from soleflip.domain.pricing.facts import Decision, PastChange, PricingInput, Proposal, Quote
@@ -93,9 +93,9 @@ _ALL = (
     Strategy(
         "patient",
         "Most profit per pair",
-        "The same with cheap time: waits for a buyer who pays more.",
-        earning.PatientSettings,
-        earning.earn,
+        "Waits for a buyer who pays more, and comes down while the days to sell it run out.",
+        patience.PatientSettings,
+        patience.patient,
         quote_use="helpful",
     ),
     Strategy(

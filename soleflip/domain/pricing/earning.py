@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -60,14 +60,7 @@ class EarningSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class PatientSettings(EarningSettings):
-    """The same with cheap time: only what holding costs and how far prices usually fall."""
-
-    day_value: Decimal = setting(Decimal("0.4"), "A day is worth", "percent", note="of the price", lowest=0, highest=20)
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class Choice:
     """One ask with what it pays, how long it should wait, and what is left after the waiting."""
 
     ask: Decimal
@@ -75,8 +68,32 @@ class _Choice:
     worth: Decimal
 
 
+Look = Callable[[Decimal], Choice]
+"""What one ask would bring."""
+
+
 def earn(settings: EarningSettings, given: PricingInput, fit: Fit = FITTED) -> Proposal:
     """Propose the ask whose payout less the cost of waiting for its buyer is highest."""
+    return propose(settings, given, fit, _by_waiting)
+
+
+def _by_waiting(demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> Look:
+    """Look at asks as if each stood until its buyer comes."""
+
+    def look(ask: Decimal) -> Choice:
+        days = days_to_wait(buyers_at(ask, demand, settings, given))
+        return Choice(ask, days, unrounded_payout(ask, given.fees) - daily * days)
+
+    return look
+
+
+def propose(
+    settings: EarningSettings,
+    given: PricingInput,
+    fit: Fit,
+    looking: Callable[[Demand, Decimal, EarningSettings, PricingInput], Look],
+) -> Proposal:
+    """Propose the ask that brings most by one way of looking, rounded, unless the bid brings more."""
     unknown = _too_little(settings, given)
     if unknown is not None:
         return _by_quote(unknown, given)
@@ -86,10 +103,8 @@ def earn(settings: EarningSettings, given: PricingInput, fit: Fit = FITTED) -> P
     least = _least(settings, given)
     if least > demand.level * (1 + SEARCH_SPREADS * demand.spread):
         return _far_below_rivals(least, demand, given)
-    best = _best(demand, daily, settings, given)
-    round_ask = _rounded(best.ask, settings, given)
-    if round_ask != best.ask:
-        best = _choice(round_ask, demand, daily, settings, given)
+    look = looking(demand, daily, settings, given)
+    best = look(_rounded(_best(look, demand, settings, given).ask, settings, given))
     bid = _bid(settings, given)
     if bid is not None and unrounded_payout(bid, given.fees) >= best.worth:
         reason = f"Sell into the highest bid of {bid}: waiting for {best.ask} would be worth less."
@@ -97,31 +112,37 @@ def earn(settings: EarningSettings, given: PricingInput, fit: Fit = FITTED) -> P
     return Proposal(best.ask, _reason(demand, best), _inputs(demand, best))
 
 
-def _worth(choice: _Choice) -> tuple[Decimal, Decimal]:
+def _worth(choice: Choice) -> tuple[Decimal, Decimal]:
     return choice.worth, -choice.ask
 
 
-def _choice(ask: Decimal, demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> _Choice:
+def buyers_at(ask: Decimal, demand: Demand, settings: EarningSettings, given: PricingInput) -> Decimal:
+    """Return the expected buyers a day at an ask; behind a rival's lowest there are fewer."""
     buyers = demand.per_day_at(ask)
     if given.rival_lowest is not None and ask >= given.rival_lowest:
         buyers *= settings.behind_rivals / HUNDRED
-    days = days_to_wait(buyers)
-    return _Choice(ask, days, unrounded_payout(ask, given.fees) - daily * days)
+    return buyers
 
 
-def _best(demand: Demand, daily: Decimal, settings: EarningSettings, given: PricingInput) -> _Choice:
+def _best(look: Look, demand: Demand, settings: EarningSettings, given: PricingInput) -> Choice:
     """Return the best whole ask: a coarse search around the level, then a fine one around what it found."""
     reach = demand.level * demand.spread * SEARCH_SPREADS
-    lowest, highest = max(whole_down(demand.level - reach), _least(settings, given)), demand.level + reach
+    lowest, highest = search_range(demand, settings, given)
     coarse = max(whole_down(reach / 8), Decimal(1))
     fine = max(whole_down(coarse / 5), Decimal(1))
-    tried = [_choice(ask, demand, daily, settings, given) for ask in _steps(lowest, highest, coarse)]
+    tried = [look(ask) for ask in steps(lowest, highest, coarse)]
     near = max(tried, key=_worth).ask
-    around = _steps(max(near - coarse + fine, lowest), near + coarse - 1, fine)
-    tried += [_choice(ask, demand, daily, settings, given) for ask in around]
+    around = steps(max(near - coarse + fine, lowest), near + coarse - 1, fine)
+    tried += [look(ask) for ask in around]
     if given.rival_lowest is not None and given.rival_lowest > 1:
-        tried.append(_choice(whole_down(given.rival_lowest - 1), demand, daily, settings, given))
+        tried.append(look(whole_down(given.rival_lowest - 1)))
     return max(tried, key=_worth)
+
+
+def search_range(demand: Demand, settings: EarningSettings, given: PricingInput) -> tuple[Decimal, Decimal]:
+    """Return between which asks the best one is looked for."""
+    reach = demand.level * demand.spread * SEARCH_SPREADS
+    return max(whole_down(demand.level - reach), _least(settings, given)), demand.level + reach
 
 
 def _least(settings: EarningSettings, given: PricingInput) -> Decimal:
@@ -141,7 +162,8 @@ def _rounded(ask: Decimal, settings: EarningSettings, given: PricingInput) -> De
     return near if is_near and near >= _least(settings, given) and not gives_way else ask
 
 
-def _steps(lowest: Decimal, highest: Decimal, step: Decimal) -> Iterator[Decimal]:
+def steps(lowest: Decimal, highest: Decimal, step: Decimal) -> Iterator[Decimal]:
+    """Yield asks from the lowest to the highest."""
     while lowest <= highest:
         yield lowest
         lowest += step
@@ -177,7 +199,7 @@ def _by_quote(unknown: str, given: PricingInput) -> Proposal:
     return Proposal(instead.ask, f"{unknown} {instead.reason}", inputs, instead.situation)
 
 
-def _reason(demand: Demand, best: _Choice) -> str:
+def _reason(demand: Demand, best: Choice) -> str:
     return (
         f"{best.ask} should find a buyer in about {_short(best.days + 1)} days: sales lie around "
         f"{whole_down(demand.level)}, {_short(demand.sales_per_day)} a day; more would wait longer than it earns."
@@ -188,7 +210,7 @@ def _short(number: Decimal) -> str:
     return f"{number.quantize(TENTH):f}"
 
 
-def _inputs(demand: Demand, best: _Choice) -> dict[str, str]:
+def _inputs(demand: Demand, best: Choice) -> dict[str, str]:
     return {
         "level": str(cents(demand.level)),
         "spread_percent": str(cents(demand.spread * HUNDRED)),
