@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from bench.figures import rows_read, statements, timed
 from bench.world import World, fill_market, world
 from soleflip.services import opportunities
-from soleflip.services.opportunity_filter import SORTS, OpportunityFilter
+from soleflip.services.opportunity_filter import ALL_SORTS, SORTS, OpportunityFilter
 
 SIZES = 10
 PAGE = 50
@@ -85,6 +85,11 @@ def main() -> None:
     sizes = (100, 1000) if parser.parse_args().small else (10_000, 100_000)
     asked = {
         sign + name: OpportunityFilter(sort=sign + name) for name in SORTS for sign in ("", "-") if name != "match"
+    }
+    asked |= {
+        f"all {sign}{name}": OpportunityFilter(sort=sign + name, everything=True, state=state)
+        for name in ALL_SORTS
+        for sign, state in (("", "open"), ("-", "any"))
     }
     asked |= {f"{name}={value}": OpportunityFilter.from_args({name: value}) for name, value in FILTERS.items()}
     with world() as few, world() as many:

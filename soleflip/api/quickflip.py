@@ -73,7 +73,10 @@ class OpportunityPageQuery(OpportunityQuery, Paged):
     """One page of opportunities."""
 
     sort: str = Field(
-        default="-profit", pattern=f"^-?({'|'.join(SORTS)})$", description="A column; with a minus, downwards."
+        default="-profit",
+        pattern=f"^-?({'|'.join(SORTS)})$",
+        description="A column; with a minus, downwards. Beyond what the page shows by itself (all, other states, "
+        "other matches, lower limits) there are profit, price and age; any other is answered by profit.",
     )
 
 

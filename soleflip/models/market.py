@@ -15,6 +15,8 @@ from soleflip.models.catalog import Variant
 
 SHOWN = "state = 'open' AND is_worth"
 """What the Opportunities page shows without a filter: the part of the table that its indexes hold."""
+PUT_AWAY = "state <> 'open' OR match_state <> 'firm'"
+"""The few that are not open or not firm: found by an index of their own."""
 NOTHING = "-100000000"
 """Stands for an amount that there is none of, where rows are put in order."""
 
@@ -26,17 +28,25 @@ SORTED_BY = (
 SORTED_BY_OPTIONAL = {"net_profit_now": NOTHING, "stock": NOTHING, "days_to_sell": "99999"}
 """Columns that may be empty, and what an empty one counts as in their order: nobody knows when such a pair sells."""
 NARROWED_BY = ("shop_id", "brand_id", "product_id")
+FIRST_DAY = "to_timestamp(0)"
+ALL_SORTED_BY = {
+    "net_profit": f"coalesce(net_profit, {NOTHING})",
+    "price": "price",
+    "quote_at": f"coalesce(quote_at, {FIRST_DAY})",
+}
+"""The orders of what is not shown without a filter, below the thresholds or in any state: an index each of all rows."""
 
 
 def _indexes() -> tuple[Index, ...]:
-    """One index per order of the Opportunities page, and per shop, brand and product the best first."""
+    """One index per order of the Opportunities page, per shop, brand and product the best first, and of everything."""
     keys: dict[str, tuple[Any, ...]] = {name: (name,) for name in SORTED_BY}
     keys |= {name: (text(f"coalesce({name}, {empty})"),) for name, empty in SORTED_BY_OPTIONAL.items()}
     keys |= {name: (name, "net_profit") for name in NARROWED_BY}
-    return tuple(
+    shown = (
         Index(f"ix_opportunities_by_{name}", *columns, "id", postgresql_where=text(SHOWN))
         for name, columns in keys.items()
     )
+    return *shown, *(Index(f"ix_opportunities_all_by_{name}", text(key), "id") for name, key in ALL_SORTED_BY.items())
 
 
 class Shop(Base):
@@ -264,6 +274,7 @@ class Opportunity(Base):
     __table_args__ = (
         UniqueConstraint("market_price_id"),
         Index("ix_opportunities_product_id", "product_id"),
+        Index("ix_opportunities_state", "state", "match_state", postgresql_where=text(PUT_AWAY)),
         Index("ix_opportunities_watched_at", "watched_at", postgresql_where=text("watched_at IS NOT NULL")),
         *_indexes(),
         {"schema": "integration"},

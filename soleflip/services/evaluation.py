@@ -25,6 +25,7 @@ from soleflip.models import Opportunity
 from soleflip.services import fees, pricing_rules
 from soleflip.services.market_memory import as_quote, days_to_sell, own_asks, recall
 from soleflip.services.rates import rate
+from soleflip.services.runs import Work
 from soleflip.services.settings import Thresholds, VatSettings, load
 
 CHUNK = 2000
@@ -121,25 +122,73 @@ def recompute(session: Session, now: datetime, product_ids: Sequence[UUID] | Non
 
     What did not change is not written. Offers in another currency count as changed on every day, with its rate.
     """
+    count = 0
+    after: int | None = begin(session, now)
+    while after is not None:
+        some, after = recompute_some(session, now, after, product_ids)
+        count += some
+    finish(session, now, product_ids)
+    return count
+
+
+def recompute_all(work: Work) -> int:
+    """Compute everything that changed, some at a time, each in a transaction of its own; returns how many.
+
+    Stopped in between, what was computed stays, and the next run goes on with the rest.
+    """
+    now = work.clock()
+    with work.transaction() as session:
+        total = changed(session, now)
+        after: int | None = begin(session, now)
+    count = 0
+    while after is not None:
+        work.progress(done=count, total=total, message="Computing opportunities", computed=count)
+        with work.transaction() as session:
+            some, after = recompute_some(session, now, after)
+        count += some
+    work.progress(done=count, total=max(count, total), computed=count)
+    with work.transaction() as session:
+        finish(session, now)
+    return count
+
+
+def changed(session: Session, now: datetime) -> int:
+    """Count the opportunities that would be computed now."""
+    query = text(f"SELECT count(*) FROM ({_CHANGED}) AS changed")  # noqa: S608 - made of constants
+    return session.scalar(query, {**_values(_rules(session, now), now), "after": 0}) or 0
+
+
+def begin(session: Session, now: datetime) -> int:
+    """Close the opportunities whose offers have no variant any more; returns the id behind which computing begins."""
+    session.flush()
+    session.execute(text(_UNMATCHED), {"now": now})
+    return 0
+
+
+def recompute_some(
+    session: Session, now: datetime, after: int, product_ids: Sequence[UUID] | None = None
+) -> tuple[int, int | None]:
+    """Compute the first changed ones behind an offer's id; returns how many, and the id to go on behind, if any."""
     rules = _rules(session, now)
-    currency = rules.currency
-    values: dict[str, Any] = {"currency": currency, "terms": rules.key, "chunk": CHUNK}
-    values["day_terms"] = _fingerprint(rules.key, now.date())
+    values = _values(rules, now)
     query = _CHANGED
     if product_ids is not None:
         query += _OF_PRODUCTS
         values["products"] = list(product_ids)
-    session.flush()
-    session.execute(text(_UNMATCHED), {"now": now})
-    after, count = 0, 0
-    while rows := session.execute(text(query + _IN_ORDER), {**values, "after": after}).all():
+    rows = session.execute(text(query + _IN_ORDER), {**values, "after": after, "chunk": CHUNK}).all()
+    if rows:
         _store(session, rows, rules, values, now)
-        after, count = rows[-1].id, count + len(rows)
-        if len(rows) < CHUNK:
-            break
+    return len(rows), rows[-1].id if len(rows) == CHUNK else None
+
+
+def finish(session: Session, now: datetime, product_ids: Sequence[UUID] | None = None) -> None:
+    """Mark what is worth to be shown by now."""
     _mark_worth(session, now, product_ids)
     session.expire_all()
-    return count
+
+
+def _values(rules: _Rules, now: datetime) -> dict[str, Any]:
+    return {"currency": rules.currency, "terms": rules.key, "day_terms": _fingerprint(rules.key, now.date())}
 
 
 def _mark_worth(session: Session, now: datetime, product_ids: Sequence[UUID] | None) -> None:

@@ -54,6 +54,11 @@ class OpportunityPage:
     thresholds: Thresholds
     back_since: datetime
 
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """The orders that the page can be put in."""
+        return self.filter.sorts(self.thresholds)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -106,9 +111,11 @@ class Detail:
 def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int = PAGE) -> OpportunityPage:
     """Return one page of opportunities in one statement beside the settings. Raises InvalidInput on a broken cursor.
 
-    The rows are chosen by an index of their own table before anything is joined to them.
+    The rows are chosen by an index of their own table before anything is joined to them. An order that the filter
+    has none for becomes the one by profit; `filter` of the page says which it is.
     """
     thresholds = load(session, Thresholds)
+    wanted = wanted.in_an_order(thresholds)
     chosen = narrow(select(Opportunity), wanted, thresholds, now)
     page = ordered(chosen, wanted, thresholds).limit(limit + 1).subquery()
     row = aliased(Opportunity, page)
@@ -122,8 +129,9 @@ def search(session: Session, wanted: OpportunityFilter, *, now: datetime, limit:
 def matching_ids(session: Session, wanted: OpportunityFilter, *, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of everything a filter means, best first, at most `limit`."""
     thresholds = load(session, Thresholds)
-    query = narrow(select(Opportunity.id), wanted.first_page(), thresholds, now)
-    return list(session.scalars(ordered(query, wanted.first_page(), thresholds).limit(limit)))
+    wanted = wanted.first_page().in_an_order(thresholds)
+    query = narrow(select(Opportunity.id), wanted, thresholds, now)
+    return list(session.scalars(ordered(query, wanted, thresholds).limit(limit)))
 
 
 def counted(session: Session, wanted: OpportunityFilter, *, now: datetime, most: int = MOST_COUNTED) -> Select[int]:

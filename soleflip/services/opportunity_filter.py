@@ -17,7 +17,7 @@ from sqlalchemy import literal as bound
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.models import Opportunity, Shop
-from soleflip.models.market import NOTHING, SHOWN, SORTED_BY, SORTED_BY_OPTIONAL
+from soleflip.models.market import FIRST_DAY, NOTHING, SHOWN, SORTED_BY, SORTED_BY_OPTIONAL
 from soleflip.services.search import like
 from soleflip.services.settings import Thresholds
 
@@ -46,6 +46,8 @@ _TEXTS: dict[str, Any] = {
 }
 _TIMES: dict[str, Any] = {"age": Opportunity.quote_at}
 SORTS = (*_AMOUNTS, *_TEXTS, *_TIMES)
+ALL_SORTS = ("profit", "price", "age")
+"""The orders in which everything can be walked through, a million rows too."""
 _ALWAYS = ("cost", "price", "size")
 """Amounts that every opportunity has."""
 
@@ -114,6 +116,15 @@ class OpportunityFilter:
         """Return the same filter from its beginning."""
         return replace(self, after=None)
 
+    def sorts(self, thresholds: Thresholds) -> tuple[str, ...]:
+        """Return the orders that this filter can be shown in: all of a part that is small or has an index for each."""
+        return SORTS if self.is_within(thresholds) or self.watched or self.product else ALL_SORTS
+
+    def in_an_order(self, thresholds: Thresholds) -> OpportunityFilter:
+        """Return the same filter, in the order by profit when its own is none of `sorts`."""
+        known = self.sort.removeprefix("-") in self.sorts(thresholds)
+        return self if known else replace(self, sort="-profit", after=None)
+
     def is_within(self, thresholds: Thresholds) -> bool:
         """Tell whether only such opportunities are meant as the page shows without a filter, or some of them."""
         within = (self.min_profit is None or self.min_profit >= thresholds.min_profit) and (
@@ -159,7 +170,9 @@ def _key(wanted: OpportunityFilter, thresholds: Thresholds) -> ColumnElement[Any
         return cast("ColumnElement[Any]", _TEXTS[name])
     shown = wanted.is_within(thresholds)
     if name in _TIMES:
-        return cast("ColumnElement[Any]", _TIMES[name] if shown else func.coalesce(_TIMES[name], func.to_timestamp(0)))
+        return cast(
+            "ColumnElement[Any]", _TIMES[name] if shown else func.coalesce(_TIMES[name], literal_column(FIRST_DAY))
+        )
     column: ColumnElement[Any] = _AMOUNTS[name]
     if name in _ALWAYS or (shown and column.key in SORTED_BY):
         # What is shown without a filter has a value of it, and the bare column is what the index is in order of.
@@ -172,10 +185,11 @@ def _by_state(wanted: OpportunityFilter, thresholds: Thresholds) -> list[ColumnE
     if wanted.is_within(thresholds):
         # Written out word by word, because the planner must know that the partial indexes hold what is meant.
         conditions.append(cast("ColumnElement[bool]", text(SHOWN)))
-    if wanted.state != "any":
-        conditions.append(Opportunity.state == wanted.state)
-    if wanted.match != "any":
-        conditions.append(Opportunity.match_state == wanted.match)
+    # Words of ours written into the statement, for the same reason.
+    if wanted.state in STATES[:-1]:
+        conditions.append(Opportunity.state == literal_column(f"'{wanted.state}'"))
+    if wanted.match in MATCHES[:-1]:
+        conditions.append(Opportunity.match_state == literal_column(f"'{wanted.match}'"))
     if wanted.in_stock and not wanted.everything:
         conditions.append(cast("ColumnElement[bool]", Opportunity.is_current))
     if wanted.watched:

@@ -26,11 +26,9 @@ def compute(work: Work) -> str:
 
 
 def _recompute(work: Work) -> str:
-    work.progress(message="Computing opportunities")
+    count = evaluation.recompute_all(work)
     with work.transaction() as session:
-        count = evaluation.recompute(session, work.clock())
         new = searches.tell_new(session, work.clock())
-    work.progress(computed=count)
     return f"{count_of(count, 'opportunity', 'opportunities')} computed." + (
         f" {new} new in saved searches." if new else ""
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity, PastSal
 from soleflip.services import evaluation, feeds, opportunities, pricing_rules, settings
 from soleflip.services import fees as figures
 from soleflip.services.opportunities import OpportunityFilter, Purchase
-from soleflip.services.opportunity_filter import SORTS
+from soleflip.services.opportunity_filter import ALL_SORTS, SORTS
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from soleflip.services.settings import Thresholds, VatSettings
@@ -334,6 +335,43 @@ def test_the_first_page_reads_no_row_that_it_does_not_show(market: Session) -> N
         read = rows_read(market.connection(), sent[-1])
         # The other tables are so small here that the planner rather reads them whole.
         assert (read["opportunities"], read["market_prices"]) == (21, 21), (sort, read)
+
+
+@pytest.mark.parametrize("more", [{}, {"state": "any"}, {"match": "any"}, {"state": "any", "match": "any"}])
+def test_a_page_of_everything_reads_no_row_that_it_does_not_show(market: Session, more: dict[str, Any]) -> None:
+    _multiply(market, 40)
+    market.execute(update(Opportunity).values(is_worth=False))
+    market.execute(text("ANALYZE integration.opportunities"))
+    for sort in [sign + name for name in ALL_SORTS for sign in ("", "-")]:
+        wanted = OpportunityFilter(everything=True, sort=sort, **more)
+        for page in range(2):
+            with statements(market.connection().engine) as sent:
+                found = opportunities.search(market, wanted, now=NOW, limit=20)
+            assert len(found.rows) == 20
+            assert found.filter.sort == sort
+            assert len(sent) <= 3
+            read = rows_read(market.connection(), sent[-1])
+            assert (read["opportunities"], read["market_prices"]) == (21, 21), (sort, page, read)
+            wanted = replace(wanted, after=found.next)
+
+
+def test_what_is_put_away_is_read_without_the_rest(market: Session) -> None:
+    _multiply(market, 40)
+    found = opportunities.search(market, OpportunityFilter(), now=NOW).rows[:3]
+    opportunities.dismiss(market, [row.id for row in found], actor="test", now=NOW)
+    market.execute(text("ANALYZE integration.opportunities"))
+    with statements(market.connection().engine) as sent:
+        put_away = OpportunityFilter(state="dismissed", everything=True)
+        assert len(opportunities.search(market, put_away, now=NOW, limit=20).rows) == 3
+    assert rows_read(market.connection(), sent[-1])["opportunities"] == 3
+
+
+def test_an_order_that_everything_has_none_for_is_the_one_by_profit(market: Session) -> None:
+    found = opportunities.search(market, OpportunityFilter(everything=True, sort="product"), now=NOW)
+    assert (found.filter.sort, found.sorts) == ("-profit", ALL_SORTS)
+    profits = [row.net_profit for row in found.rows]
+    assert profits == sorted(profits, reverse=True)
+    assert opportunities.search(market, OpportunityFilter(sort="product"), now=NOW).filter.sort == "product"
 
 
 @pytest.mark.parametrize("name", ["shop", "brand", "product"])
