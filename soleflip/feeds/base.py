@@ -143,7 +143,13 @@ class Feed:
                 yield reader.read(line, record)
             except InvalidInput as error:
                 yield Refusal(line, error.field, str(error)[:300], reader.excerpt(record))
-        self.notes.extend(self.records.notes())
+        self.notes.extend([*self._twice(), *self.records.notes()])
+
+    def _twice(self) -> Iterator[str]:
+        """Say which columns of the mapping stand in the first line more than once."""
+        for column in dict.fromkeys(self.mapping.columns.values()):
+            if self.columns.count(column) > 1:
+                yield f"The column {column} is there {self.columns.count(column)} times; the first one was read."
 
 
 class Records(Protocol):

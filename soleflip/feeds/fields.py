@@ -76,10 +76,11 @@ def read_money(text: str, notation: str = "auto") -> tuple[Decimal, str | None]:
         raise InvalidInput(f"{shown!r} is negative: a price is above zero")
     currency = _currency_beside(found["front"].strip(), found["back"].strip(), shown)
     amount = _decimal(found["number"].strip(), notation, shown)
-    if amount != amount.quantize(Decimal("0.01")):
-        raise InvalidInput(f"{shown!r} has more than two decimals")
+    # First, since an amount of more digits than a Decimal works with can't be rounded.
     if amount > LARGEST_AMOUNT:
         raise InvalidInput(f"{shown!r} is larger than any price we can keep")
+    if amount != amount.quantize(Decimal("0.01")):
+        raise InvalidInput(f"{shown!r} has more than two decimals")
     return amount.quantize(Decimal("0.01")), currency
 
 

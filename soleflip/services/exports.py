@@ -9,7 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 Cell = str | Decimal | int | date | datetime | None
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""Some spreadsheets take the wide forms of East Asia for the plain ones."""
 
 
 def safe_text(text: str) -> str:

@@ -105,8 +105,8 @@ def import_file(
     open_stage(session)
     _stage(session, feed, result, progress)
     result.problem, result.notes = feed.problem, feed.notes
-    if result.rows == 0 and result.problem:
-        raise FeedError(result.problem)
+    if result.rows == 0:
+        raise FeedError(result.problem or "The file has a first line and no rows below it; nothing was changed.")
     merged = merge_stage(session, now, complete=complete and result.problem is None, import_id=import_id)
     _add(result, merged)
     return result

@@ -123,7 +123,7 @@ class OpportunityFilter:
     def in_an_order(self, thresholds: Thresholds) -> OpportunityFilter:
         """Return the same filter, in the order by profit when its own is none of `sorts`."""
         known = self.sort.removeprefix("-") in self.sorts(thresholds)
-        return self if known else replace(self, sort="-profit", after=None)
+        return self if known else replace(self, sort="-profit")
 
     def is_within(self, thresholds: Thresholds) -> bool:
         """Tell whether only such opportunities are meant as the page shows without a filter, or some of them."""

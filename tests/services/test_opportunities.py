@@ -17,7 +17,7 @@ from bench.figures import rows_read, statements
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import cost_of, evaluate
 from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity, PastSale, Product, Variant
-from soleflip.services import evaluation, feeds, opportunities, pricing_rules, settings
+from soleflip.services import downloads, evaluation, feeds, opportunities, pricing_rules, settings
 from soleflip.services import fees as figures
 from soleflip.services.opportunities import OpportunityFilter, Purchase
 from soleflip.services.opportunity_filter import ALL_SORTS, SORTS
@@ -366,12 +366,17 @@ def test_what_is_put_away_is_read_without_the_rest(market: Session) -> None:
     assert rows_read(market.connection(), sent[-1])["opportunities"] == 3
 
 
-def test_an_order_that_everything_has_none_for_is_the_one_by_profit(market: Session) -> None:
+def test_an_order_that_everything_has_none_for_is_the_one_by_profit(
+    market: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = opportunities.search(market, OpportunityFilter(everything=True, sort="product"), now=NOW)
     assert (found.filter.sort, found.sorts) == ("-profit", ALL_SORTS)
     profits = [row.net_profit for row in found.rows]
     assert profits == sorted(profits, reverse=True)
     assert opportunities.search(market, OpportunityFilter(sort="product"), now=NOW).filter.sort == "product"
+    monkeypatch.setattr(downloads, "PAGE", 7)
+    lines = list(downloads.as_csv(market, "opportunities", {"all": "1", "sort": "product"}, NOW))
+    assert len(lines) == ROWS + 1, "its pages are walked through to the end"
 
 
 @pytest.mark.parametrize("name", ["shop", "brand", "product"])

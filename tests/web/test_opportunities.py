@@ -71,14 +71,14 @@ def test_rows_show_money_and_link_to_the_arithmetic(market: Any, browser: Any) -
 
 
 def test_filter_sort_and_pages_stand_in_the_address(market: Any, browser: Any) -> None:
-    page = browser.get("/opportunities?all=1&sort=cost&match=any&state=any").text
-    costs = [float(text) for text in re.findall(r"costs <span[^>]*>€([\d.]+)<", page)]
-    assert costs == sorted(costs)
-    assert len(costs) == 50
+    page = browser.get("/opportunities?all=1&sort=price&match=any&state=any").text
+    prices = [float(text) for text in re.findall(r'data-label="Price"[^>]*><span[^>]*>€([\d.]+)<', page)]
+    assert prices == sorted(prices)
+    assert len(prices) == 50
     following = re.search(r'rel="next" href="([^"]+)"', page)
     assert following
     address = following[1].replace("&amp;", "&")
-    assert "sort=cost" in address
+    assert "sort=price" in address
     assert "all=1" in address
     rest = browser.get(address).text
     assert len(re.findall(r'<tr id="opportunity-', rest)) == 10
