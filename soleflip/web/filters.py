@@ -303,6 +303,8 @@ def _relative(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     if abs(seconds) > EXACT:
         seconds = int(seconds / 60) * 60
+    if seconds == 0:
+        return "just now"
     return _told(seconds, runtime().settings.locale)
 
 

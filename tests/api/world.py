@@ -53,7 +53,7 @@ def make_world(session: Session, books: Books, now: datetime | None = None) -> W
     now = now or datetime.now(UTC)
     world = World()
     entry = feeds.register(session, filename="demo.csv.gz")
-    feeds.record(session, entry.id, feeds.import_file(session, DEMO_FEED, now=now, import_id=entry.id), now)
+    feeds.record(session, entry.id, feeds.import_file(session, DEMO_FEED, now=now, import_id=entry.id))
     world.import_id.append(str(entry.id))
     assert make_market(session, now) > 100
     best = session.scalars(select(Opportunity).order_by(Opportunity.net_profit.desc().nullslast()).limit(60)).all()
