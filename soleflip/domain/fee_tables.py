@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.fees import FeeSchedule
-from soleflip.domain.money import ZERO, cents
+from soleflip.domain.money import HUNDRED, ZERO, cents
 
 EVERYWHERE = "*"
 STANDARD = "standard"
@@ -221,6 +221,14 @@ class LevelProgress:
     def missing_usd(self) -> Decimal:
         """Turnover (USD) still missing for the next level."""
         return max(self.next.sold_usd - self.sold_usd, ZERO) if self.next else ZERO
+
+    @property
+    def filled(self) -> Decimal:
+        """Percent of the way to the next level, by the nearer of its two limits; 100 at the highest."""
+        if self.next is None:
+            return HUNDRED
+        nearer = max(Decimal(self.sales) / self.next.sales, self.sold_usd / self.next.sold_usd)
+        return min(cents(max(nearer, ZERO) * HUNDRED), HUNDRED)
 
 
 def level_progress(

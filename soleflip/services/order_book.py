@@ -175,6 +175,15 @@ class OrderDetail:
         return earned(self.entries, self.books_currency) if self.books_currency else None
 
     @property
+    def expected_profit(self) -> Decimal | None:
+        """What a sale under way should earn, in the order's currency; None once it is booked or over, or not known."""
+        order = self.line.order
+        item, payout = order.item, self.line.payout
+        if order.realised_at is not None or order.order_status == "cancelled" or item is None or payout is None:
+            return None
+        return payout - item.cost if item.cost is not None and item.currency == order.currency else None
+
+    @property
     def off_by(self) -> Decimal | None:
         """Payout less estimate, in the order's currency."""
         order = self.line.order

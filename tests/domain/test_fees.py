@@ -164,3 +164,9 @@ def test_the_next_level_is_worth_its_fee_difference_at_the_pace_so_far() -> None
 def test_quarters_begin_and_end_where_they_should() -> None:
     assert quarter_of(date(2026, 2, 28)) == (date(2026, 1, 1), date(2026, 3, 31))
     assert quarter_of(date(2026, 12, 31)) == (date(2026, 10, 1), date(2026, 12, 31))
+
+
+@pytest.mark.parametrize(("sales", "usd", "filled"), [(0, 0, "0"), (20, 1000, "50"), (20, 3000, "60"), (900, 0, "100")])
+def test_the_way_to_the_next_level_goes_by_the_nearer_limit(sales: int, usd: int, filled: str) -> None:
+    found = level_progress(sales, Decimal(usd), sold=Decimal(usd), days_gone=30, days_left=60)
+    assert found.filled == Decimal(filled)

@@ -118,6 +118,13 @@ def test_an_order_shows_its_payout_lines_verbatim(browser: Any, shop: Any) -> No
         assert words in text, words
 
 
+def test_a_sale_under_way_shows_what_it_should_earn_and_no_profit(browser: Any, shop: Any) -> None:
+    """38.00 to come less 20.00 for the pair."""
+    text = browser.get(f"/orders/{shop['2-2']}").text
+    assert "expected +€18.00" in text
+    assert "€20.00, not booked yet" in text
+
+
 def test_naming_the_pair_books_its_cost_once(app: Any, browser: Any, shop: Any) -> None:
     address = f"/orders/{shop['3-3']}"
     item = re.search(r'name="item" value="([0-9a-f-]{36})"', browser.get(address).text)
