@@ -332,12 +332,12 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def wait_for(address: str, process: subprocess.Popen[Any], log: Path, seconds: float = 90) -> None:
+def wait_for(address: str, process: subprocess.Popen[Any], log: Path, seconds: float = 400) -> None:
     """Wait until an address answers; fail with the process's log when it ends or the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if requests.get(address, timeout=5).ok:
+            if requests.get(address, timeout=60).ok:
                 return
         except requests.RequestException:
             pass

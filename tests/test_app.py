@@ -49,7 +49,7 @@ class Console:
     def text(self) -> str:
         return Path(self._file.name).read_text("utf-8", "replace")
 
-    def until(self, words: str, seconds: float = 120) -> str:
+    def until(self, words: str, seconds: float = 400) -> str:
         """Wait until the console shows some words; returns all it shows."""
         deadline = time.monotonic() + seconds
         while words not in self.text:
@@ -58,7 +58,7 @@ class Console:
             time.sleep(0.05)
         return self.text
 
-    def ended(self, seconds: float = 60) -> int:
+    def ended(self, seconds: float = 300) -> int:
         """Wait for the end; returns the exit status."""
         return self.process.wait(seconds)
 

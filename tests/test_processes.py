@@ -52,7 +52,7 @@ def carriers(mark: str) -> list[psutil.Process]:
     return found
 
 
-def wait_until(fact: Callable[[], object], seconds: float = 180) -> None:
+def wait_until(fact: Callable[[], object], seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, "it never came true"
