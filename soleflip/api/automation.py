@@ -131,7 +131,7 @@ class MonitorShape(Shape):
     budget: BudgetShape | None = Field(description="Missing while the queue server is away.")
 
 
-class SeenWanted(Asked):
+class FailuresSeen(Asked):
     """Failed runs that were seen; without ids all of them."""
 
     run_ids: Ids | None = None
@@ -173,7 +173,7 @@ def show_run(run_id: UUID) -> RunDetail:
 
 @bp.post("/runs/seen")
 @operation(TAG, "list", Count, acts=True)
-def see_failures(json: SeenWanted) -> Count:
+def see_failures(json: FailuresSeen) -> Count:
     """Take failed runs off the list of what needs the operator."""
     return Count(changed=failures.mark_seen(session(), json.run_ids, actor=actor()))
 

@@ -36,6 +36,8 @@ from soleflip.services.rule_preview import Round, Would
 bp = Blueprint("automation_rules", __name__, url_prefix="/automation")
 
 TAG = "Automation"
+# Where a rule has what can be missing in it.
+PARTS = {"strategy": "settings", "match": "conditions", "min_profit": "conditions"}
 
 
 class RuleWanted(Asked):
@@ -208,7 +210,7 @@ def list_automation_rules() -> AutomationRuleList:
 
 
 @bp.post("/rules")
-@operation(TAG, "admin", AutomationRuleShape, status=201, acts=True)
+@operation(TAG, "admin", AutomationRuleShape, status=201, acts=True, names=PARTS)
 def make_automation_rule(json: RuleWanted) -> Any:
     """Make a rule; unless it is on autopilot its decisions wait for approval."""
     rule = automation_rules.save(session(), None, json.name, json.read(), autopilot=json.autopilot, actor=actor())
@@ -216,7 +218,7 @@ def make_automation_rule(json: RuleWanted) -> Any:
 
 
 @bp.post("/rules/preview")
-@operation(TAG, "read", RulePreviewShape)
+@operation(TAG, "read", RulePreviewShape, names=PARTS)
 def preview_automation_rule(json: RuleWanted) -> RulePreviewShape:
     """Show what a rule would do now, and would have done in the last 30 days; nothing is kept or done."""
     found = rule_preview.preview(session(), json.read(), books=runtime().books, now=now())
@@ -241,7 +243,7 @@ def show_automation_rule(rule_id: UUID) -> AutomationRuleShape:
 
 
 @bp.put("/rules/<uuid:rule_id>")
-@operation(TAG, "admin", AutomationRuleShape, acts=True)
+@operation(TAG, "admin", AutomationRuleShape, acts=True, names=PARTS)
 def change_automation_rule(rule_id: UUID, json: RuleWanted) -> AutomationRuleShape:
     """Change a rule; when its words change, what it decided and nobody carried out is dropped."""
     rule = automation_rules.save(session(), rule_id, json.name, json.read(), autopilot=json.autopilot, actor=actor())

@@ -205,9 +205,11 @@ def operation(
 
 def _as_sent(field: str | None, names: Mapping[str, str]) -> str | None:
     """Return a refused field as the request calls it: by its own name there, and with the fields it stands in."""
-    field = names.get(field or "", field)
+    if field is None:
+        return None
     body = request.get_json(silent=True) if request.is_json else None
-    if field is None or not isinstance(body, dict) or field in body or field in request.args:
+    sent = body if isinstance(body, dict) else {}
+    if field in sent or field in request.args:
         return field
-    holders = [name for name, inner in body.items() if isinstance(inner, dict) and field in inner]
-    return f"{holders[0]}.{field}" if len(holders) == 1 else field
+    holders = [name for name, inner in sent.items() if isinstance(inner, dict) and field in inner]
+    return f"{holders[0]}.{field}" if len(holders) == 1 else names.get(field, field)

@@ -10,7 +10,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from soleflip.api import problems
-from soleflip.api.contract import OPERATIONS, spec
+from soleflip.api.contract import JSON, OPERATIONS, spec
+from soleflip.api.examples import EXAMPLES
 from soleflip.api.problems import Problem
 
 bp = Blueprint("document", __name__)
@@ -86,6 +87,8 @@ def _complete(entry: dict[str, Any], path: str, method: str) -> None:
     """Add to an operation what its decorator knows and what every operation does."""
     known = OPERATIONS[entry["operationId"]]
     entry["x-scope"] = known.scope
+    if entry["operationId"] in EXAMPLES:
+        entry["requestBody"]["content"][JSON]["example"] = EXAMPLES[entry["operationId"]]
     responses = entry["responses"]
     # spectree's own model of refused fields is not what we answer.
     responses.pop("422", None)

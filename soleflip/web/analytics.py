@@ -13,7 +13,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.services import analytics, fees
 from soleflip.services.analytics import Bucket
 from soleflip.services.exports import Cell, csv_lines
-from soleflip.web.filters import chart_number, day, month_of
+from soleflip.web.filters import axis_days, chart_number, month_of
 from soleflip.web.htmx import page
 from soleflip.web.unit import now, runtime
 
@@ -86,7 +86,7 @@ def profit_chart(buckets: list[Bucket], unit: str = "day") -> dict[str, Any] | N
     payouts = [chart_number(found.figures.payout) for found in buckets]
     return {
         "legend": {},
-        "xAxis": {"type": "category", "data": [_label(bucket.start, unit) for bucket in buckets]},
+        "xAxis": {"type": "category", "data": _labels([bucket.start for bucket in buckets], unit)},
         "yAxis": {"type": "value"},
         "series": [
             {"name": "Profit", "type": "bar", "data": bars, "itemStyle": {"color": "gain"}},
@@ -95,8 +95,8 @@ def profit_chart(buckets: list[Bucket], unit: str = "day") -> dict[str, Any] | N
     }
 
 
-def _label(start: date, unit: str) -> str:
-    return month_of(start.month, start.year) if unit == "month" else day(start, "short")
+def _labels(starts: list[date], unit: str) -> list[str]:
+    return [month_of(each.month, each.year) for each in starts] if unit == "month" else axis_days(starts)
 
 
 def _asked() -> tuple[Period, str, str]:

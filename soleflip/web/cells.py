@@ -85,7 +85,7 @@ def select_row(form: str, value: object, label: str, disabled: bool = False, che
 
 
 def _moment(moment: datetime, told: str) -> Markup:
-    exact = filters.when(moment, "medium")
+    exact = filters.when(moment)
     return Markup(  # noqa: S704
         f'<time datetime="{filters.iso(moment)}" title="{escape(exact)}">{escape(told)}</time>'
     )

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 
 from soleflip.services import dashboard
 from soleflip.stockx import BudgetState, BudgetUnreachable
-from soleflip.web.filters import chart_number, day
+from soleflip.web.filters import axis_days, chart_number
 from soleflip.web.htmx import page
 from soleflip.web.unit import now, runtime
 
@@ -38,7 +38,7 @@ def profit_chart(view: dashboard.Overview) -> dict[str, Any]:
     ]
     return {
         "legend": {},
-        "xAxis": {"type": "category", "data": [day(bucket.start, "short") for bucket in view.days]},
+        "xAxis": {"type": "category", "data": axis_days([bucket.start for bucket in view.days])},
         "yAxis": {"type": "value"},
         "series": [
             {"name": "Profit of the day", "type": "bar", "data": bars, "itemStyle": {"color": "gain"}},

@@ -5,6 +5,7 @@ An absent value is a dash. Negative amounts carry a minus sign, so that colour n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_compact_currency, format_currency, format_decimal, get_currency_symbol
 from flask import Flask
 
@@ -203,16 +204,25 @@ def month_of(number: int, year: int) -> str:
     return format_skeleton("yMMM", date(year, number, 1), locale=_locale())
 
 
-def when(value: datetime | None, style: Style = "short") -> str:
-    """Format a moment in the operator's time zone and locale."""
+def axis_days(days: Sequence[date]) -> list[str]:
+    """Format the days below a chart: without the year where it is the same for all."""
+    skeleton = "MMMd" if len({each.year for each in days}) == 1 else "yMMMd"
+    return [format_skeleton(skeleton, each, locale=_locale()) for each in days]
+
+
+def when(value: datetime | None) -> str:
+    """Format a moment in the operator's time zone and locale: Dec 8, 2026, 12:59 AM."""
     if value is None:
         return ABSENT
-    return _moment(value, style, runtime().settings.timezone, runtime().settings.locale)
+    return _moment(value, runtime().settings.timezone, runtime().settings.locale)
 
 
 @lru_cache(maxsize=4096)
-def _moment(value: datetime, style: Style, zone: str, locale: str) -> str:
-    return format_datetime(value.astimezone(ZoneInfo(zone)), style, locale=_parsed(locale)).replace("\u202f", " ")
+def _moment(value: datetime, zone: str, locale: str) -> str:
+    local, known = value.astimezone(ZoneInfo(zone)), _parsed(locale)
+    both = str(get_datetime_format("medium", known))
+    found = both.format(format_time(local, "short", locale=known), format_date(local, "medium", locale=known))
+    return found.replace("\u202f", " ")
 
 
 def iso(value: datetime) -> str:

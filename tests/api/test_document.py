@@ -25,6 +25,8 @@ from schemathesis.specs.openapi.checks import (
 from soleflip import api, factory
 from soleflip.api.contract import OPERATIONS
 from soleflip.api.document import document
+from soleflip.api.examples import EXAMPLES
+from soleflip.config import PROJECT
 from soleflip.db import db
 from soleflip.models import User
 from soleflip.services import tokens
@@ -93,7 +95,8 @@ def test_every_answer_is_as_the_document_says(living: tuple[Flask, str, World], 
     # Nobody plays StockX here, and this one asks it.
     if answer.status_code == 422:
         refused = {each["field"] for each in answer.json().get("errors", [])}
-        assert {field.partition(".")[0] for field in refused} <= names_of(case.operation.definition.raw)
+        sent = {*(case.query or ()), *(case.body if isinstance(case.body, dict) else ())}
+        assert {field.partition(".")[0] for field in refused} <= names_of(case.operation.definition.raw) | sent
     assert answer.status_code < 500 or (
         answer.status_code == 503 and case.path.endswith(("/label", "/documents/{key}"))
     )
@@ -130,6 +133,50 @@ def test_the_document_is_a_good_one(caller: Caller) -> None:
         assert each.get("description"), f"{name} says nothing of itself"
     texts = re.findall(r"#/components/schemas/([^\"]+)", answer.text)
     assert set(texts) <= found["components"]["schemas"].keys()
+
+
+def test_every_example_is_what_its_schema_asks_for(app: Flask) -> None:
+    with app.test_request_context():
+        found = document()
+    schemas = found["components"]["schemas"]
+    checked = 0
+
+    def check(schema: dict[str, Any], examples: list[Any], where: str) -> None:
+        nonlocal checked
+        whole = {**schema, "components": {"schemas": schemas}}
+        validator = openapi_schema_validator.OAS31Validator(whole)
+        for example in examples:
+            assert not [each.message for each in validator.iter_errors(example)], (where, example)
+            checked += 1
+
+    def look(schema: Any, where: str) -> None:
+        if isinstance(schema, list):
+            for each in schema:
+                look(each, where)
+        elif isinstance(schema, dict):
+            if isinstance(schema.get("examples"), list):
+                check(schema, schema["examples"], where)
+            for name, each in schema.items():
+                look(each, f"{where}.{name}")
+
+    look(schemas, "")
+    for methods in found["paths"].values():
+        for entry in methods.values():
+            look(entry["parameters"], entry["operationId"])
+            for content in entry.get("requestBody", {}).get("content", {}).values():
+                if "example" in content:
+                    check(content["schema"], [content["example"]], entry["operationId"])
+    assert checked > len(EXAMPLES) > 50
+
+
+def test_no_two_types_of_the_document_have_one_name() -> None:
+    rooms = (PROJECT / "soleflip" / "api").glob("*.py")
+    names = [name for room in rooms for name in re.findall(r"^class (\w+)\(", room.read_text("utf-8"), re.M)]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_every_example_is_of_an_operation(app: Flask) -> None:
+    assert EXAMPLES.keys() <= OPERATIONS.keys()
 
 
 def test_routes_and_document_name_the_same_operations(app: Flask) -> None:

@@ -21,6 +21,26 @@ from tests.e2e.furniture import EMAIL, PASSWORD, furnish
 
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 375, "height": 812}
+MOST_SHIFTED = 0.02
+# What moves by itself counts, what a hand has moved does not; 0.02 is a fifth of what is called good.
+WATCH_SHIFTS = """
+window.shifted = {sum: 0, by: []};
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) {
+    if (shift.hadRecentInput) continue;
+    window.shifted.sum += shift.value;
+    for (const source of shift.sources) {
+      window.shifted.by.push(source.node && (source.node.id || source.node.className || source.node.nodeName));
+    }
+  }
+}).observe({type: "layout-shift", buffered: true});
+"""
+FIND_CUT = """() => [...document.querySelectorAll("body *")].filter((element) => {
+  const style = getComputedStyle(element);
+  return ["hidden", "clip"].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1
+    && element.clientWidth > 1 && element.textContent.trim() && !element.closest("[title]")
+    && element.checkVisibility();
+}).map((element) => element.textContent.trim().slice(0, 60))"""
 COUNT_CLICKS = """
 addEventListener("click", (event) => {
   if (event.isTrusted) sessionStorage.clicks = 1 + Number(sessionStorage.clicks || 0);
@@ -59,6 +79,17 @@ class Visitor:
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
     @property
+    def cut_off(self) -> list[str]:
+        """Texts of which a part is hidden, and that nothing tells in full."""
+        return list(self.page.evaluate(FIND_CUT))
+
+    @property
+    def shifts(self) -> list[str]:
+        """What moved by itself since the page was opened, unless it is next to nothing."""
+        found = self.page.evaluate("window.shifted")
+        return [f"moves by {found['sum']:.3f}: {found['by'][:4]}"] if found["sum"] > MOST_SHIFTED else []
+
+    @property
     def clicks(self) -> int:
         """How often a hand has clicked since `count_clicks`."""
         return int(self.page.evaluate("Number(sessionStorage.clicks || 0)"))
@@ -85,6 +116,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         visitor = Visitor(context.new_page(), address)
         visitor.page.set_default_timeout(15_000)
         visitor.page.add_init_script(COUNT_CLICKS)
+        visitor.page.add_init_script(WATCH_SHIFTS)
         visitor.page.on("console", lambda said: _note(visitor, said))
         visitor.page.on("pageerror", lambda error: visitor.complaints.append(f"error: {error}"))
         visitor.page.on("requestfailed", lambda request: _note_failed(visitor, request))

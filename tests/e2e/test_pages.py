@@ -75,6 +75,7 @@ def test_every_page_is_sound(house, visit, size, theme):
             queue.append(detail)
         wrong = _serious(visitor.page) + visitor.complaints
         wrong += [f"can be scrolled sideways by {visitor.sideways} pixels"] if visitor.sideways > 0 else []
+        wrong += [f"is cut off: {text}" for text in visitor.cut_off] + visitor.shifts
         if wrong:
             faults[path] = wrong
         visitor.complaints.clear()
@@ -120,17 +121,66 @@ def test_the_colours_can_be_chosen_and_stay(house, visit):
 
 def test_pages_read_and_forms_work_without_javascript(house, visit):
     visitor = visit(house.address, java_script_enabled=False)
-    visitor.page.goto(house.address + "/sign-in")
-    visitor.page.get_by_label("E-mail").fill("owner@soleflip.test")
-    visitor.page.get_by_label("Password").fill("correct horse battery")
-    visitor.page.get_by_role("button", name="Sign in").click()
-    expect(visitor.page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    sign_in_plainly(visitor)
     visitor.page.goto(house.address + "/settings")
     form = visitor.page.locator("#thresholds")
     form.get_by_label("Smallest profit").fill("6.50")
     form.get_by_role("button", name="Save").click()
     expect(visitor.page.get_by_text("Saved.")).to_be_visible()
     expect(visitor.page.locator("#thresholds").get_by_label("Smallest profit")).to_have_value("6.50")
+
+
+@pytest.mark.parametrize(
+    ("room", "label", "choice", "gone"),
+    [
+        ("listings", "State", "inactive", "Active"),
+        ("inventory", "Which", "sold", "Listed"),
+        ("orders", "Stage", "paid", "Sold, ship it"),
+        ("runs", "State", "failed", "Running"),
+    ],
+)
+def test_a_list_filters_pages_and_hides_columns_without_javascript(house, visit, room, label, choice, gone):
+    visitor = visit(house.address, java_script_enabled=False)
+    page = sign_in_plainly(visitor)
+    page.goto(f"{house.address}/{room}")
+    rows = page.locator("main table").last.locator("tbody")
+    expect(rows.get_by_text(gone, exact=True).first).to_be_visible()
+    page.locator("form.filters").get_by_label(label, exact=True).select_option(choice)
+    page.locator("form.filters").get_by_role("button", name="Filter").click()
+    expect(rows.get_by_text(gone, exact=True)).to_have_count(0)
+    page.locator("summary").filter(has_text="Views").click()
+    page.get_by_label("Name of this view").fill("Mine")
+    page.get_by_role("button", name="Keep this view").click()
+    page.goto(f"{house.address}/{room}")
+    page.locator("summary").filter(has_text="Views").click()
+    page.get_by_role("link", name="Mine").click()
+    assert f"={choice}" in page.url
+    expect(page.get_by_role("link", name="Mine", include_hidden=True)).to_have_attribute("aria-current", "true")
+    if room != "runs":
+        page.locator("summary").filter(has_text="Columns").click()
+        box = page.locator("form.menu-form input[name=show]").first
+        box.uncheck()
+        page.get_by_role("button", name="Show these").click()
+        expect(page.get_by_text("(1 hidden)")).to_be_attached()
+
+
+def test_many_are_listed_at_once_without_javascript(house, visit):
+    page = sign_in_plainly(visit(house.address, java_script_enabled=False))
+    page.goto(f"{house.address}/opportunities?all=1")
+    boxes = page.locator("main tbody input[name=ids]:enabled")
+    for number in range(3):
+        boxes.nth(number).check()
+    page.get_by_role("button", name=re.compile("Dismiss")).click()
+    expect(page.get_by_text("3 dismissed")).to_be_visible()
+
+
+def sign_in_plainly(visitor):
+    visitor.page.goto(visitor.address + "/sign-in")
+    visitor.page.get_by_label("E-mail").fill("owner@soleflip.test")
+    visitor.page.get_by_label("Password").fill("correct horse battery")
+    visitor.page.get_by_role("button", name="Sign in").click()
+    expect(visitor.page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    return visitor.page
 
 
 def test_progress_moves_by_itself_and_ends(house, visit):
