@@ -41,6 +41,14 @@ def freeze(selling: Selling) -> SandboxClock:
     return clock
 
 
+def stand_still(selling: Selling) -> SandboxClock:
+    """Stop the time an hour on, with batches done at once: however slow the machine is, no quote grows old."""
+    clock = freeze(selling)
+    selling.sandbox.control("settings", **AT_ONCE)
+    clock.skip(1)
+    return clock
+
+
 def test_a_run_takes_one_quote_call_per_product_and_one_write_per_hundred_changes(
     selling: Selling, requests_of: Callable[[str], int]
 ) -> None:
@@ -83,6 +91,7 @@ def test_every_change_has_its_sentence_and_inputs_in_the_history(selling: Sellin
 
 def test_proposals_wait_until_they_are_approved(selling: Selling, requests_of: Callable[[str], int]) -> None:
     listed(selling, 4)
+    stand_still(selling)
     proposed = reprice(selling, approve=True)
     assert "wait for your approval" in str(proposed.message)
     assert requests_of("UpdateListings") == 0
@@ -100,6 +109,7 @@ def approve(selling: Selling) -> Run:
 
 def test_a_newer_run_ends_the_proposals_that_it_no_longer_makes(selling: Selling) -> None:
     listed(selling, 4)
+    stand_still(selling)
     assert reprice(selling, approve=True).counts["to_change"] > 1
     with selling.runtime.transaction() as session:
         gone, *rest = proposals.waiting(session)
@@ -125,6 +135,7 @@ def test_what_is_approved_passes_todays_guards_and_floor_once_more(
     selling: Selling, requests_of: Callable[[str], int]
 ) -> None:
     listed(selling, 5)
+    stand_still(selling)
     reprice(selling, approve=True)
     with selling.runtime.transaction() as session:
         dear, low, moved, *others = proposals.waiting(session)
@@ -151,10 +162,9 @@ def test_quotes_that_aged_before_the_approval_are_asked_for_anew(
     selling: Selling, requests_of: Callable[[str], int]
 ) -> None:
     listed(selling, 3)
+    clock = stand_still(selling)
     reprice(selling, approve=True)
     before = requests_of("GetProductMarketData")
-    clock = freeze(selling)
-    selling.sandbox.control("settings", **AT_ONCE)
     clock.skip(5)
     with selling.runtime.transaction() as session:
         found = proposals.waiting(session)
@@ -175,6 +185,7 @@ def changes_of(selling: Selling, run: Run) -> list[ListingChange]:
 @pytest.mark.parametrize("params", [{"dry_run": True}, {"approve": True}])
 def test_a_trial_and_a_run_for_approval_send_no_write(selling: Selling, params: dict[str, bool]) -> None:
     listed(selling, 30)
+    stand_still(selling)
     known = len(selling.sandbox.look("requests", limit=100_000))
     run = reprice(selling, **params)
     sent = selling.sandbox.look("requests", limit=100_000)[known:]
