@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -28,6 +29,8 @@ URGENT = frozenset({"away", "list", "change", "order_sync", "product_lookup", "d
 QUEUES = ("urgent", "default")
 WORKER_TTL = 60
 """A worker that waits gives a sign of life so many seconds apart, less 15; a minute later it counts as gone."""
+BELIEVED = 30
+"""So many seconds a run is believed to wait in the queue; longer, its job may be lost, and it is put there again."""
 JOB_TIMEOUT = 32 * 86_400
 """Longer than any time limit of a run: those are what ends one (services/timetable.py)."""
 
@@ -39,9 +42,11 @@ class RunQueue:
     redis: Redis
 
     def wake(self, run_id: UUID, kind: str = "") -> bool:
-        """Put a run's id into the queue; False (and a log line) when the queue can't be reached."""
+        """Put a run's id into the queue, unless it waits there; False (and a log line) when it can't be reached."""
         name = QUEUES[0] if kind in URGENT else QUEUES[1]
         try:
+            if not self.redis.set(_waiting(run_id), 1, nx=True, ex=BELIEVED):
+                return True
             Queue(name, connection=self.redis, serializer="json").enqueue(
                 TASK, str(run_id), job_timeout=JOB_TIMEOUT, result_ttl=60, failure_ttl=86400
             )
@@ -50,9 +55,18 @@ class RunQueue:
             return False
         return True
 
+    def taken(self, run_id: UUID) -> None:
+        """Note that a worker has taken a run's id out of the queue: it may be put there again."""
+        with suppress(RedisError):
+            self.redis.delete(_waiting(run_id))
+
     def workers(self) -> int:
         """Return how many workers gave a sign of life in the last two minutes; raises RedisError."""
         return len(Worker.all(connection=self.redis, serializer="json"))
+
+
+def _waiting(run_id: UUID) -> str:
+    return f"soleflip:waiting:{run_id}"
 
 
 @dataclass(frozen=True, slots=True)

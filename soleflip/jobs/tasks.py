@@ -96,6 +96,7 @@ def perform(run_id: str) -> None:
     """Perform a run unless it is over or another worker has it; running it twice does no harm."""
     runtime: Runtime = current_app.extensions["soleflip"]
     key = UUID(run_id)
+    runtime.queue.taken(key)
     # The lease lives on a connection of its own: it ends with this process, however that ends.
     with (
         db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,

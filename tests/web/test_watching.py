@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rq import Worker
+from rq import Queue, Worker
 from sqlalchemy import text
 
 from soleflip import factory
@@ -16,7 +17,7 @@ from soleflip.config import BadSetting, Settings
 from soleflip.db import db
 from soleflip.jobs.schedule import Scheduler
 from soleflip.models import Run
-from soleflip.runtime import WORKER_TTL
+from soleflip.runtime import QUEUES, WORKER_TTL
 from soleflip.services import metrics
 from soleflip.stockx import Lane
 
@@ -133,6 +134,18 @@ def test_readyz_is_content_with_a_worker_and_a_scheduler_at_work(app, client):
     worker.register_death()
     parts.redis.delete(worker.key)
     assert set(client.get("/readyz").json["warnings"]) >= {"workers"}
+
+
+def test_a_run_waits_in_the_queue_once_however_often_it_is_woken(app):
+    parts = app.extensions["soleflip"]
+    run_id, other = uuid4(), uuid4()
+    assert all(parts.queue.wake(run_id) for _ in range(5))
+    assert parts.queue.wake(other, "list")
+    waiting = [Queue(name, connection=parts.redis, serializer="json").count for name in QUEUES]
+    assert waiting == [1, 1]
+    parts.queue.taken(run_id)
+    assert parts.queue.wake(run_id)
+    assert Queue("default", connection=parts.redis, serializer="json").count == 2
 
 
 def test_a_slow_statement_is_logged_without_its_values(make_app, caplog):
