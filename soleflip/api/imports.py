@@ -167,10 +167,12 @@ def _mapping(text: str | None) -> FeedMapping | None:
 
 def _fitting(path: Path, seen: Preview, mapping: FeedMapping | None) -> FeedMapping | None:
     """Return the mapping a file is read with; None for Awin's own."""
-    chosen = mapping or (None if seen.is_awin else feeds.mapping_for(session(), seen.columns))
+    chosen = mapping or (None if seen.is_awin else feeds.mapping_without_doubt(session(), seen.columns))
     if chosen is None and not seen.is_awin:
         names = ", ".join(seen.columns[:40])
-        raise InvalidInput(f"Say which of these columns is what: {names}."[:1000], field="mapping")
+        raise InvalidInput(
+            f"Say which shop this is of, and which of these columns is what: {names}."[:1000], field="mapping"
+        )
     if chosen is not None:
         feeds.check_mapping(path, chosen)
     return chosen

@@ -154,12 +154,12 @@ def _take_in(work: Work, source: FeedSource, path: Path, label: str, sha256: str
 
 
 def _mapping(session: Session, source: FeedSource, seen: Preview) -> FeedMapping | None:
-    """Return the mapping of a source where it still fits the file, else one that was saved for such columns."""
+    """Return the mapping of a source where it still fits the file, else one by which the file names its shop."""
     if source.mapping:
         own = FeedMapping.from_stored(source.mapping)
         if set(own.columns.values()) <= set(seen.columns):
             return own
-    return None if seen.is_awin else feeds.mapping_for(session, seen.columns)
+    return None if seen.is_awin else feeds.mapping_without_doubt(session, seen.columns)
 
 
 def _replace_waiting(session: Session, entry: FeedImport, folder: Path) -> None:

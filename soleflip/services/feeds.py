@@ -161,13 +161,25 @@ def save_mapping(session: Session, mapping: FeedMapping) -> Shop:
 
 
 def mapping_for(session: Session, columns: Sequence[str]) -> FeedMapping | None:
-    """Return a saved mapping whose columns a file all has, the newest shop's first; None when there is none."""
+    """Return a saved mapping whose columns a file all has, the newest shop's first; None when there is none.
+
+    Two shops may well have the same columns: it is a proposal to the operator, see `mapping_without_doubt`.
+    """
     there = set(columns)
     for stored in session.scalars(select(Shop.mapping).where(Shop.feed_kind == "table").order_by(Shop.id.desc())):
         mapping = FeedMapping.from_stored(stored)
         if set(mapping.columns.values()) <= there:
             return mapping
     return None
+
+
+def mapping_without_doubt(session: Session, columns: Sequence[str]) -> FeedMapping | None:
+    """Return a saved mapping by which a file can be read unasked: one by which the file itself names its shop.
+
+    Under the name of another shop its offers would be wrong, and that shop's own would count as gone.
+    """
+    known = mapping_for(session, columns)
+    return known if known and "shop" in known.columns else None
 
 
 def perform(work: Work) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from soleflip.domain.errors import InvalidInput
 from soleflip.feeds import FeedMapping, demo
-from soleflip.models import FeedImport, FeedSource, MarketPrice
+from soleflip.models import FeedImport, FeedSource, MarketPrice, Shop
 from soleflip.services import feed_folders, feed_sources, feeds
 from tests.services.test_feed_sources import run_feed
 from tests.web.conftest import token
@@ -123,6 +123,26 @@ def test_the_columns_of_a_table_are_mapped_once_in_the_browser(app: Any, folder:
         source = session.scalars(select(FeedSource)).one()
         assert source.error is None
         assert FeedMapping.from_stored(source.mapping).columns["price"] == "Asked"
+
+
+def test_a_table_like_another_shops_is_not_read_as_that_shop(app: Any, folder: Path, browser: Any) -> None:
+    columns = {"external_id": "No", "title": "Shoe", "style_code": "Code", "size": "Size", "price": "Asked"}
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        feeds.save_mapping(session, FeedMapping(columns, shop="Another shop", currency="EUR", size_system="eu"))
+    (folder / "table.csv").write_bytes(TABLE)
+    _look(app)
+    assert feed_sources.WAITS in _look(app)
+    assert _count(app, MarketPrice) == 0
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        waiting = session.scalars(select(FeedImport)).one().id
+    assert '<option value="Asked" selected>' in browser.get(f"/imports/{waiting}/columns").text, "it is proposed"
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        feeds.save_mapping(session, FeedMapping(columns | {"shop": "Laden"}, shop="Many", currency="EUR"))
+    (folder / "named.csv").write_bytes(TABLE.replace(b"No;", b"Laden;No;").replace(b"\n", b"\nKantstein;", 2))
+    _look(app)
+    _look(app)
+    with app.app_context(), app.extensions["soleflip"].transaction() as session:
+        assert "Kantstein" in session.scalars(select(Shop.name)).all(), "the file itself names its shop"
 
 
 def test_of_two_files_that_wait_for_columns_the_newer_counts(app: Any, folder: Path) -> None:
