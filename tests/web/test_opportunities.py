@@ -84,6 +84,14 @@ def test_filter_sort_and_pages_stand_in_the_address(market: Any, browser: Any) -
     assert len(re.findall(r'<tr id="opportunity-', rest)) == 10
 
 
+def test_all_that_match_go_to_the_preview(market: Any, browser: Any) -> None:
+    page = browser.get("/opportunities?all=1&sort=price").text
+    form = re.search(r'<form[^>]* action="([^"]*)"(?:(?!</form>).)*List all that match', page, re.DOTALL)
+    assert form
+    data = {"csrf_token": token(browser, "/opportunities"), "all": "1", "query": "all=1&sort=price"}
+    assert "List on StockX" in browser.post(form[1] or "/opportunities", data=data).text
+
+
 @pytest.mark.parametrize("query", ["sort=nonsense", "shop=x&brand=&min_profit=abc", "state=odd&max_age=-3", "q=%25%25"])
 def test_an_odd_address_still_opens(market: Any, browser: Any, query: str) -> None:
     assert browser.get(f"/opportunities?{query}").status_code == 200
