@@ -99,6 +99,20 @@ def test_figures_stand_beside_those_of_the_period_before(app, browser, transacti
     assert len(option["xAxis"]["data"]) == 30
 
 
+def test_a_day_of_nothing_but_a_penalty_is_in_the_table(app, browser, transaction):
+    runtime = app.extensions["soleflip"]
+    today = runtime.clock().astimezone(runtime.settings.zone).date()
+    penalty = _day(today, Decimal("-12.34"), sales=0)
+    penalty.revenue = penalty.fees = penalty.cost = Decimal(0)
+    penalty.other = penalty.profit
+    with transaction() as session:
+        session.add(Setting(key=profit_days.KEPT, value={"timezone": "Europe/Berlin", "currency": "EUR"}))
+        session.add_all([_day(today - timedelta(days=1), Decimal(40)), penalty])
+    table = browser.get("/").text.partition("Profit per day")[2].partition("</table>")[0]
+    assert "€40.00" in table
+    assert "€12.34" in table
+
+
 def test_what_needs_the_operator_is_counted(app, browser, transaction):
     now = app.extensions["soleflip"].clock()
     with transaction() as session:
