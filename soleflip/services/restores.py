@@ -17,7 +17,7 @@ from soleflip.config import Settings
 from soleflip.db import transaction_on
 from soleflip.domain.errors import Conflict
 from soleflip.domain.words import count_of
-from soleflip.models import AuditEntry, Run, StockxListing
+from soleflip.models import AuditEntry, Run, StockxListing, UserSession
 from soleflip.services import backups, listings, runs, sealing, stop
 from soleflip.services.runs import OPEN_STATES
 
@@ -81,7 +81,8 @@ def prepare(session: Session, source: str, now: datetime) -> int:
     """Make a restored database safe to start: what was done after the backup is not known here.
 
     Writes are stopped. A listing that had not left, or whose answer was out, may have been put up since: it goes to
-    review. Runs that were open are over, but for those whose rows wait for them. Returns how many went to review.
+    review. Runs that were open are over, but for those whose rows wait for them. Everybody signs in anew: a session
+    that was ended after the backup would be open again. Returns how many went to review.
     """
     stop.stop(session, actor="restore", reason=f"restored from {source}: sync first, then resume", now=now)
     rows = session.scalars(select(StockxListing).where(StockxListing.status.in_(("pending", "submitting")))).all()
@@ -97,6 +98,7 @@ def prepare(session: Session, source: str, now: datetime) -> int:
         .where(Run.state.in_(OPEN_STATES), Run.kind.not_in(runs.HOLDS_ROWS))
         .values(state="cancelled", finished_at=runs.NOW, message="Was open when the backup was made.")
     )
+    session.execute(update(UserSession).where(UserSession.ended_at.is_(None)).values(ended_at=runs.NOW))
     session.add(AuditEntry(actor="restore", act="restored", subject=source))
     session.flush()
     return len(rows)

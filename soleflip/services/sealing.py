@@ -24,7 +24,12 @@ from soleflip.domain.errors import InvalidInput
 
 MAGIC = b"SOLEFLIP SEALED 1\n"
 CHUNK = 1 << 20
+TAG = 16
+"""How many bytes the proof behind each chunk takes."""
+
 _LONGEST_HEADER = 64 * 1024
+DAMAGED = "This file is damaged: it was changed or cut off. Take another one."
+BAD_HEAD = "This file is damaged: its head can't be read. Take another one."
 
 
 def key_name(key: str) -> str:
@@ -58,22 +63,26 @@ def unseal(file: IO[bytes], keys: Sequence[str]) -> tuple[dict[str, Any], Iterat
     """Return the facts and the content of a sealed file; raises InvalidInput where it was changed or cut off."""
     header = _header(file)
     facts = json.loads(header)
+    salt = _salt(facts)
     key = next((key for key in keys if key_name(key) == facts["key"]), None)
     if key is None:
         raise InvalidInput("This file was sealed with a key that is not in ENCRYPTION_KEY. Add that key at its end.")
-    return facts, _contents(file, AESGCM(_file_key(key, bytes.fromhex(facts["salt"]))), header)
+    return facts, _contents(file, AESGCM(_file_key(key, salt)), header)
 
 
 def _contents(file: IO[bytes], cipher: AESGCM, header: bytes) -> Iterator[bytes]:
     length = file.read(4)
     number = 0
     while length:
-        sealed = file.read(int.from_bytes(length, "big"))
+        size = int.from_bytes(length, "big")
+        sealed = file.read(min(size, CHUNK + TAG))  # a damaged length must not have gigabytes read
         length = file.read(4)
+        if len(sealed) != size:
+            raise InvalidInput(DAMAGED)
         try:
             yield cipher.decrypt(_nonce(number, not length), sealed, header)
         except InvalidTag:
-            raise InvalidInput("This file is damaged: it was changed or cut off. Take another one.") from None
+            raise InvalidInput(DAMAGED) from None
         number += 1
     if number == 0:
         raise InvalidInput("This file is damaged: it has no content. Take another one.")
@@ -89,7 +98,14 @@ def _header(file: IO[bytes]) -> bytes:
             return header
     except (ValueError, AttributeError):
         pass
-    raise InvalidInput("This file is damaged: its head can't be read. Take another one.")
+    raise InvalidInput(BAD_HEAD)
+
+
+def _salt(facts: dict[str, Any]) -> bytes:
+    try:
+        return bytes.fromhex(facts["salt"])
+    except (TypeError, ValueError):
+        raise InvalidInput(BAD_HEAD) from None
 
 
 def _write(file: IO[bytes], cipher: AESGCM, header: bytes, number: int, last: bool, chunk: bytes) -> None:

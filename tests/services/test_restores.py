@@ -28,11 +28,13 @@ from soleflip.models import (
     StockxListing,
     StopSwitch,
     User,
+    UserSession,
 )
-from soleflip.services import backups, restores
+from soleflip.services import backups, restores, sessions
 from tests.conftest import bare_app
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EMPTIED = "SET soleflip.erasing = 'yes'; TRUNCATE selling.ledger_entries CASCADE"
 TOKEN = "refresh-token-that-nobody-may-read"
 
 
@@ -42,7 +44,10 @@ def place(app, settings):
     sealed = Fernet(settings.encryption_keys[0]).encrypt(TOKEN.encode()).decode()
     with app.app_context():
         with app.extensions["soleflip"].transaction() as session:
-            session.add(User(email="owner@soleflip.test", role="owner", password_hash="x" * 90))
+            owner = User(email="owner@soleflip.test", role="owner", password_hash="x" * 90)
+            session.add(owner)
+            session.flush()
+            sessions.begin(session, owner.id, address=None, device=None, now=NOW)
             session.add(StockxConnection(id=1, state="connected", refresh_token_encrypted=sealed))
             product = Product(stockx_product_id="p-1", title="A shoe")
             runs = [Run(kind=kind, actor="owner", params={}, counts={}) for kind in ("list", "reprice", "order_sync")]
@@ -108,7 +113,7 @@ def test_the_drill(place, transaction, tmp_path):
     assert before.ledger == {"EUR": "451.50"}
     assert before.objects["triggers"] >= 2
     with transaction() as session:
-        session.execute(text("TRUNCATE selling.ledger_entries CASCADE"))
+        session.execute(text(EMPTIED))
         session.execute(text("DROP TRIGGER audit_is_append_only ON ops.audit"))
 
     done = restore(place, made.path)
@@ -117,7 +122,7 @@ def test_the_drill(place, transaction, tmp_path):
     after = backups.measure_at(place.database_url)
     assert after.ledger == before.ledger
     assert after.objects == before.objects
-    grown = {"automation.stop_switch", "ops.audit", "selling.listing_moves"}
+    grown = {"automation.alerts", "automation.stop_switch", "ops.audit", "selling.listing_moves"}
     assert {name for name in before.tables if before.tables[name] != after.tables[name]} <= grown
     kept = backups.at(place.database_url, done.kept_as)
     assert query(kept, "SELECT count(*) FROM selling.ledger_entries") == 0
@@ -131,6 +136,7 @@ def test_what_may_have_happened_since_the_backup_is_not_done_twice(place, transa
     made = backups.make(place, transaction, tmp_path)
     assert restore(place, made.path).unsure == 1
     with transaction() as session:
+        assert session.scalars(select(UserSession)).one().ended_at is not None
         listing = session.scalars(select(StockxListing)).one()
         assert listing.status == "review"
         assert "may have been put up since" in listing.review["why"]
@@ -196,7 +202,7 @@ def test_a_backup_that_lacks_a_line_of_the_books_is_none(place, transaction, tmp
     with backups.scratch(place.database_url) as url:
         measured = backups.fill(made.path, place.encryption_keys, url)
         with backups.connected(url) as connection:
-            connection.execute(text("TRUNCATE selling.ledger_entries CASCADE"))
+            connection.execute(text(EMPTIED))
         with pytest.raises(NeedsHuman, match=r"selling\.ledger_entries 300 is 0"):
             backups._compare(measured, backups.measure_at(url))
 

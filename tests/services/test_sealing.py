@@ -61,3 +61,29 @@ def test_chunks_of_another_file_do_not_fit():
     header = one.index(b"\n", len(sealing.MAGIC)) + 1
     with pytest.raises(InvalidInput, match="damaged"):
         unsealed(one[:header] + other[header:])
+
+
+def test_whatever_byte_is_damaged_it_is_said_in_words():
+    raw = sealed(content=[b"a few words"])
+    for where in range(len(raw)):
+        for flipped in (1, 0x80):
+            damaged = bytearray(raw)
+            damaged[where] ^= flipped
+            with pytest.raises(InvalidInput):
+                unsealed(bytes(damaged))
+
+
+def test_wherever_a_file_is_cut_off_it_is_said_in_words():
+    raw = sealed(content=[b"a few words"])
+    for length in range(len(raw)):
+        with pytest.raises(InvalidInput):
+            unsealed(raw[:length])
+
+
+def test_a_piece_longer_than_any_is_not_read():
+    raw = sealed(content=[b"a few words"])
+    header = raw.index(b"\n", len(sealing.MAGIC)) + 1
+    file = io.BytesIO(raw[:header] + b"\xff\xff\xff\xff" + bytes(3 * sealing.CHUNK))
+    with pytest.raises(InvalidInput, match="damaged"):
+        list(sealing.unseal(file, (KEY,))[1])
+    assert file.tell() < 2 * sealing.CHUNK

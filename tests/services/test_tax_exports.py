@@ -40,7 +40,7 @@ FROM sold, (VALUES ('sale', 'Sale price', 100.00), ('adjustment', 'Transaction f
 """
 
 
-NOTHING = "TRUNCATE selling.ledger_entries, selling.stockx_orders CASCADE"
+NOTHING = "SET LOCAL soleflip.erasing = 'yes'; TRUNCATE selling.ledger_entries, selling.stockx_orders CASCADE"
 
 
 def sell_many(session: Session, count: int) -> None:

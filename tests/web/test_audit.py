@@ -30,9 +30,16 @@ def test_the_log_filters_and_pages_by_key(app, browser):
     assert browser.get("/settings/audit?after=nonsense").status_code == 422
 
 
-@pytest.mark.parametrize("statement", ["UPDATE ops.audit SET actor = 'nobody'", "DELETE FROM ops.audit"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE ops.audit SET actor = 'nobody'", "DELETE FROM ops.audit", "TRUNCATE ops.audit"]
+)
 def test_the_database_refuses_to_change_the_log(session, statement):
     session.add(AuditEntry(actor="x", act="y"))
     session.flush()
     with pytest.raises(ProgrammingError, match="append-only"):
         session.execute(text(statement))
+
+
+def test_the_database_refuses_to_empty_the_books(session):
+    with pytest.raises(ProgrammingError, match="append-only"):
+        session.execute(text("TRUNCATE selling.ledger_entries, selling.stockx_orders CASCADE"))
