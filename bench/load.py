@@ -1,4 +1,4 @@
-"""Fifty people at once: `python -m bench.load [--users 50] [--seconds 120] [--listings 100] [--json FILE]`.
+"""Fifty people at once: `python -m bench.load [--users 50] [--seconds 120] [--listings 100] [--json FILE] ...`.
 
 A whole stack as `make run` starts it, with a sandbox in place of StockX, whose workers list, reprice and sync by the
 timetable meanwhile. First one person walks the pages while nothing else happens: the idle figure. Then everybody
@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
@@ -44,10 +44,19 @@ PAGES = (
     *("/", "/opportunities", "/opportunities?sort=-profit", "/inventory", "/listings", "/listings?state=active"),
     *("/pricing", "/orders", "/analytics", "/tax", "/imports", "/automation", "/runs", "/settings"),
 )
-THINKING = 5.0
-"""Seconds that a person looks at a page before the next, on average."""
 
-IDLE_ROUNDS = 8
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a load is: people, for how long, and asks that the workers reprice meanwhile."""
+
+    users: int = 50
+    seconds: float = 120.0
+    listings: int = 100
+    thinking: float = 5.0
+    """Seconds that a person looks at a page before the next, on average."""
+    rounds: int = 8
+    """How often one person alone walks through all pages."""
 
 
 @dataclass(slots=True)
@@ -154,29 +163,29 @@ def fill(stack: Stack, listings: int) -> None:
     requests.post(f"{api}/selling/listings/bulk-create", json=body, headers=own, timeout=120).raise_for_status()
 
 
-def idle(stack: Stack, browser: requests.Session) -> Walk:
+def idle(stack: Stack, browser: requests.Session, rounds: int) -> Walk:
     """One person walks through all pages, round after round."""
     walk = Walk()
-    for page in PAGES * IDLE_ROUNDS:
+    for page in PAGES * rounds:
         walk.visit(browser, stack.address, page)
     return walk
 
 
-def crowd(stack: Stack, browser: requests.Session, users: int, seconds: float) -> list[Walk]:
+def crowd(stack: Stack, browser: requests.Session, size: Size) -> list[Walk]:
     """So many people walk at once, each on connections of their own."""
-    walks = [Walk() for _ in range(users)]
-    end = time.monotonic() + seconds
+    walks = [Walk() for _ in range(size.users)]
+    end = time.monotonic() + size.seconds
 
     def go(number: int) -> None:
         chance = random.Random(SEED + number)
         mine = requests.Session()
         mine.cookies.update(browser.cookies)
-        time.sleep(chance.uniform(0, THINKING))
+        time.sleep(chance.uniform(0, size.thinking))
         while time.monotonic() < end:
             walks[number].visit(mine, stack.address, chance.choice(PAGES))
-            time.sleep(chance.expovariate(1 / THINKING))
+            time.sleep(chance.expovariate(1 / size.thinking))
 
-    people = [threading.Thread(target=go, args=(number,)) for number in range(users)]
+    people = [threading.Thread(target=go, args=(number,)) for number in range(size.users)]
     for each in people:
         each.start()
     for each in people:
@@ -184,16 +193,16 @@ def crowd(stack: Stack, browser: requests.Session, users: int, seconds: float) -
     return walks
 
 
-def measure(users: int, seconds: float, listings: int) -> dict[str, Any]:
+def measure(size: Size) -> dict[str, Any]:
     """Return the figures of both, and what the workers did meanwhile."""
     with running() as stack:
         browser = stack.signed_in()
         before = os.getloadavg()[0]
-        alone = idle(stack, browser)
-        fill(stack, listings)
-        filled = idle(stack, browser)
+        alone = idle(stack, browser, size.rounds)
+        fill(stack, size.listings)
+        filled = idle(stack, browser, size.rounds)
         before_crowd = stack.processor("gunicorn")
-        walks = crowd(stack, browser, users, seconds)
+        walks = crowd(stack, browser, size)
         taken = stack.processor("gunicorn") - before_crowd
         watched = requests.get(f"{stack.address}/metrics", timeout=60).text
     together = Walk()
@@ -202,8 +211,8 @@ def measure(users: int, seconds: float, listings: int) -> dict[str, Any]:
         together.wrong += walk.wrong
     runs = [line for line in watched.splitlines() if line.startswith("soleflip_runs_last_day{")]
     return {
-        "users": users,
-        "seconds": seconds,
+        "users": size.users,
+        "seconds": size.seconds,
         "load_before": round(before, 1),
         "load_after": round(os.getloadavg()[0], 1),
         "idle_empty": _figures(alone),
@@ -222,7 +231,7 @@ def _figures(walk: Walk) -> dict[str, Any]:
 
 
 def _until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while True:
         try:
             if requests.get(f"{address}/readyz", timeout=5).ok:
@@ -242,12 +251,12 @@ def _free_port() -> int:
 def main() -> None:
     """Measure and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--listings", type=int, default=100)
+    for each in fields(Size):
+        parser.add_argument(f"--{each.name}", type=type(each.default), default=each.default)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    text = json.dumps(measure(given.users, given.seconds, given.listings), indent=2)
+    size = Size(**{each.name: getattr(given, each.name) for each in fields(Size)})
+    text = json.dumps(measure(size), indent=2)
     print(text)
     if given.json:
         given.json.write_text(text + "\n", encoding="utf-8")

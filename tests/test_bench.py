@@ -12,6 +12,7 @@ import pytest
 
 from bench.__main__ import as_json, committed, table
 from bench.figures import Figure
+from bench.load import PAGES
 from soleflip.config import PROJECT
 
 
@@ -74,3 +75,22 @@ def test_figures_are_compared_with_the_committed_ones_of_the_same_size(tmp_path:
     assert last.endswith("x 0.50")
     assert committed("full", path) == {}
     assert committed("quick", tmp_path / "none.json") == {}
+
+
+def test_a_small_crowd_gets_no_wrong_answer_while_workers_work(tmp_path: Path) -> None:
+    path = tmp_path / "load.json"
+    size = ("--users", "2", "--seconds", "5", "--thinking", "0.5", "--rounds", "1", "--listings", "5")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load", *size, "--json", str(path)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(path.read_text("utf-8"))
+    assert found["wrong"] == {}
+    assert found["idle_empty"]["pages"] == found["idle_with_workers"]["pages"] == len(PAGES)
+    assert found["crowd"]["pages"] > 1
+    assert any('state="done"' in line for line in found["runs"])
