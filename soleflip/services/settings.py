@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from soleflip.domain.backups import KeepingPlan
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.halts import HaltSettings
-from soleflip.domain.pricing import GuardSettings, read_settings, written
+from soleflip.domain.opportunities import TREATMENTS
+from soleflip.domain.pricing import STRATEGIES, GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
 
 
@@ -138,6 +139,13 @@ GROUPS: dict[str, type[Any]] = {
     "sessions": SessionSettings,
     "halts": HaltSettings,
 }
+_YES_OR_NO = ("yes", "no")
+_CHOICES: Mapping[str, Mapping[str, Collection[str]]] = {
+    "vat": {"treatment": TREATMENTS},
+    "pricing": {"strategy": STRATEGIES, "repricing": ("send", "propose")},
+    "feeds": {"private_addresses": _YES_OR_NO},
+    "alerts": {"private_addresses": _YES_OR_NO},
+}
 _KEPT = "settings"
 Shape = TypeVar("Shape")
 COMPUTED_WITH = frozenset({"vat", "thresholds", "pricing"})
@@ -199,6 +207,9 @@ def save(session: Session, group: type[Group], values: dict[str, Any], *, actor:
     key = next(name for name, cls in GROUPS.items() if cls is group)
     before = load(session, group)
     after = merged(before, values)
+    for name, known in _CHOICES.get(key, {}).items():
+        if (given := getattr(after, name)) not in known:
+            raise InvalidInput(f"{given[:40]!r} can't be chosen here; there are {', '.join(known)}.", field=name)
     store(session, key, plain(before), plain(after), actor)
     return after
 
