@@ -109,6 +109,7 @@ class OutlookShape(Shape):
     switch: SwitchShape
     waiting: list[WaitingShape]
     halted: list[RunShape] = Field(description="Runs that failed with something left to send.")
+    decisions: int = Field(description="Approved decisions of rules, carried out by the next automation run.")
     requests: int
     minutes: Number = Field(description="How long the requests take at the allowed rate.")
 
@@ -243,6 +244,7 @@ def preview_resume() -> OutlookShape:
         switch=_switch(),
         waiting=[WaitingShape.model_validate(each) for each in found.waiting],
         halted=[RunShape.of(run) for run in found.halted],
+        decisions=found.decisions,
         requests=found.requests,
         minutes=found.minutes,
     )

@@ -231,4 +231,6 @@ def resume() -> None:
     for row in found.waiting:
         how = "goes out by itself" if row.goes_by_itself else "waits for its run to go on"
         click.echo(f"{row.count} {row.words}: {how}.")
+    if found.decisions:
+        click.echo(f"{found.decisions} approved decisions of rules: carried out inside their limits.")
     click.echo("Writes to StockX go on.")

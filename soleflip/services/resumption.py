@@ -11,7 +11,7 @@ from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain.money import HUNDRED
-from soleflip.models import ListingChange, Run, StockxListing, StopSwitch
+from soleflip.models import Decision, ListingChange, Run, StockxListing, StopSwitch
 from soleflip.services import halts, runs, stop
 from soleflip.services.asks import BATCH, REQUESTS_PER_BATCH
 
@@ -52,11 +52,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What happens on resuming; `rate` is the allowed requests a second."""
+    """What happens on resuming; `rate` is the allowed requests a second.
+
+    `decisions` counts what is approved, which the next automation run carries out inside the limits of its rules.
+    """
 
     switch: StopSwitch | None
     waiting: Sequence[Waiting]
     halted: Sequence[Run]
+    decisions: int
     rate: float
 
     @property
@@ -81,8 +85,9 @@ class Outlook:
 
 
 def outlook(session: Session, *, rate: float) -> Outlook:
-    """Return what resuming would let out now, in four statements."""
-    return Outlook(stop.switch(session), [*_listings(session), *_changes(session)], halted(session), rate)
+    """Return what resuming would let out now, in five statements."""
+    waiting = [*_listings(session), *_changes(session)]
+    return Outlook(stop.switch(session), waiting, halted(session), _approved(session), rate)
 
 
 def halted(session: Session) -> Sequence[Run]:
@@ -112,6 +117,11 @@ def resume(session: Session, *, go_on: bool, actor: str, now: datetime) -> Seque
         run.params = {**run.params, halts.ACCEPTED: True}
     session.flush()
     return reopened
+
+
+def _approved(session: Session) -> int:
+    query = select(func.count()).where(Decision.state == "approved", Decision.action != "alert")
+    return session.scalars(query).one()
 
 
 def _listings(session: Session) -> list[Waiting]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.models import AutomatedPair, Item, Run, RunLine, StockxListing
-from soleflip.services import automation, listings, runs, stop
+from soleflip.services import automation, decisions, listings, resumption, runs, stop
 from soleflip.services.runs import Work
 from tests.services.ruled import BOOKS, NOW, offer, rule, states
 
@@ -96,6 +96,21 @@ def test_nothing_goes_up_again_while_stopped(session: Session, transaction: Any)
     assert automate(session, transaction)[1] == []
     stop.resume(session, actor="op", now=NOW)
     assert len(automate(session, transaction)[1]) == 1
+
+
+def test_before_resuming_the_approved_decisions_that_would_be_carried_out_are_told(
+    session: Session, transaction: Any
+) -> None:
+    offer(session)
+    rule(session, "list")
+    automate(session, transaction)
+    assert resumption.outlook(session, rate=1).decisions == 0
+    stop.stop(session, actor="op", reason="look", now=NOW)
+    decisions.approve(session, None, actor="op", now=NOW)
+    assert resumption.outlook(session, rate=1).decisions == 1
+    stop.resume(session, actor="op", now=NOW)
+    automate(session, transaction)
+    assert resumption.outlook(session, rate=1).decisions == 0
 
 
 def test_a_listing_run_of_a_rule_that_stood_still_goes_on(session: Session, transaction: Any) -> None:

@@ -244,3 +244,13 @@ def test_the_pipeline_shows_where_each_pair_stands_and_leads_to_it(browser, book
     assert "The listing run" in page
     assert "The listing run" not in browser.get("/automation/pipeline?stage=detected").text
     assert "No pair stands here" in browser.get("/automation/pipeline?stage=sold").text
+
+
+def test_the_resume_page_names_the_approved_decisions_and_leads_to_them(browser, book):
+    offered(book, 2)
+    proposed(book, "list")
+    post(browser, "/automation/stop", reason="look")
+    assert "approved decision" not in browser.get("/automation/resume").text
+    post(browser, "/automation/decisions", act="approve_all")
+    page = browser.get("/automation/resume").text
+    assert '<a href="/automation/decisions?state=approved">2 approved decisions</a>' in page
