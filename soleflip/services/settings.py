@@ -146,6 +146,18 @@ _CHOICES: Mapping[str, Mapping[str, Collection[str]]] = {
     "feeds": {"private_addresses": _YES_OR_NO},
     "alerts": {"private_addresses": _YES_OR_NO},
 }
+_MOST: Mapping[str, Mapping[str, int]] = {
+    "vat": {"rate": 100},
+    "thresholds": {
+        "max_quote_age_hours": 24 * 365,
+        "max_offer_age_hours": 24 * 365,
+        "failure_rate": 1,
+        "unshipped_rate": 1,
+    },
+    "pricing": {"expires_after_days": 3650},
+}
+_MOST_OF_ANY = 1_000_000
+"""No amount, percentage, count or time among the settings is larger than this; some have a limit of their own."""
 _KEPT = "settings"
 Shape = TypeVar("Shape")
 COMPUTED_WITH = frozenset({"vat", "thresholds", "pricing"})
@@ -210,6 +222,10 @@ def save(session: Session, group: type[Group], values: dict[str, Any], *, actor:
     for name, known in _CHOICES.get(key, {}).items():
         if (given := getattr(after, name)) not in known:
             raise InvalidInput(f"{given[:40]!r} can't be chosen here; there are {', '.join(known)}.", field=name)
+    for name in values:
+        most, number = _MOST.get(key, {}).get(name, _MOST_OF_ANY), getattr(after, name, None)
+        if isinstance(number, int | Decimal) and number > most:
+            raise InvalidInput(f"This can't be more than {most:,}.", field=name)
     store(session, key, plain(before), plain(after), actor)
     return after
 

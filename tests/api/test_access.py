@@ -206,6 +206,28 @@ def test_the_field_that_is_wrong_is_named(caller: Caller) -> None:
         assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == "end_date"
 
 
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        ("vat", {"treatment": "registered"}),
+        ("vat", {"rate": "1e999"}),
+        ("thresholds", {"failure_rate": "2"}),
+        ("thresholds", {"min_profit": "9" * 400}),
+        ("thresholds", {"max_quote_age_hours": "99999999999999999999"}),
+        ("pricing", {"strategy": "nope"}),
+        ("pricing", {"repricing": "maybe"}),
+        ("feeds", {"private_addresses": True}),
+        ("alerts", {"private_addresses": "perhaps"}),
+        ("automation", {"money_per_day": "1e999"}),
+    ],
+)
+def test_a_setting_with_which_nothing_could_be_worked_out_is_refused(caller: Caller, group: str, values: Any) -> None:
+    before = caller.get("/settings").json
+    answer = caller.send("PUT", f"/settings/{group}", json={"values": values})
+    assert check_problem(answer, 422, "invalid-input")["errors"][0]["field"] == f"values.{next(iter(values))}"
+    assert caller.get("/settings").json == before
+
+
 def test_a_read_is_sent_once_and_named_afterwards(caller: Caller) -> None:
     first = caller.get("/settings")
     tag = first.headers["ETag"]
