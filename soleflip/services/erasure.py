@@ -14,7 +14,7 @@ from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.listings import LIVE_STATES
 from soleflip.domain.words import count_of
 from soleflip.models import AuditEntry, StockxListing, User
-from soleflip.services import accounts, backups, open_files
+from soleflip.services import accounts, backups, open_files, restores
 
 WORD = "DELETE EVERYTHING"
 # Whoever asks stays signed in, with the second factor.
@@ -78,10 +78,12 @@ def _empty(session: Session, tables: list[Table]) -> None:
 
 
 def remove_files(place: Settings, *, with_backups: bool) -> None:
-    """Remove uploads and exports, and backups where asked for: after the tables are empty."""
+    """Remove uploads and exports, and backups where asked for, with what restores put aside: after the tables."""
     shutil.rmtree(place.data / "uploads", ignore_errors=True)
     gone: list[Path] = [export.path for export in open_files.found(place.backups)]
     if with_backups:
         gone += [backup.path for backup in backups.found(place.backups)]
     for path in gone:
         path.unlink(missing_ok=True)
+    if with_backups:
+        restores.drop_put_aside(place.database_url)

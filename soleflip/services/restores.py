@@ -23,6 +23,7 @@ from soleflip.services.runs import OPEN_STATES
 
 SWAP_TRIES = 20
 _MAINTENANCE = ("postgres", "template1")
+_ASIDE = "_before_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,17 @@ def prepare(session: Session, source: str, now: datetime) -> int:
     return len(rows)
 
 
+def drop_put_aside(database_url: str) -> None:
+    """Drop every database that a restore has put aside, for good."""
+    before = f"{make_url(database_url).database}{_ASIDE}"
+    query = text(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, :b) AND substr(datname, :n) ~ '^[0-9]{14}$'"
+    )
+    with backups.connected(database_url) as connection:
+        for name in connection.scalars(query, {"b": before, "n": len(before) + 1}).all():
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
 def _users(database_url: str) -> int:
     with backups.connected(database_url) as connection:
         query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> :me")
@@ -114,7 +126,7 @@ def _swap(database_url: str, fresh: str) -> str:
     """Rename the present database away and the fresh one into its place; returns the name of the one before."""
     present = str(make_url(database_url).database)
     with backups.connected(database_url) as connection:
-        aside = f"{present}_before_{backups.real_time(connection):%Y%m%d%H%M%S}"
+        aside = f"{present}{_ASIDE}{backups.real_time(connection):%Y%m%d%H%M%S}"
     end = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(:n) AND pid <> pg_backend_pid()"
     )

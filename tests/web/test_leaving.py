@@ -6,14 +6,20 @@ import csv
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
+from soleflip import schema
+from soleflip.db import db
 from soleflip.jobs import tasks
 from soleflip.models import AuditEntry, Product, Run, SecondFactor, StockxConnection, StockxListing, User
-from soleflip.services import backups, erasure, keyring, open_files
+from soleflip.services import backups, erasure, keyring, open_files, restores
 from tests.web.conftest import EMAIL, PASSWORD, post
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -107,6 +113,33 @@ def test_backups_stay_unless_asked_for(app, owner):
         made = backups.make(*_place(app))
     post(owner, "/settings/erase", password=PASSWORD, word=erasure.WORD, asks_stay="1")
     assert [each.name for each in backups.found(made.path.parent)] == [made.name]
+
+
+def test_what_restores_put_aside_goes_with_the_backups(app, owner):
+    parts = app.extensions["soleflip"]
+    with app.app_context():
+        made = backups.make(*_place(app))
+        done = restores.restore(
+            parts.settings,
+            made.path,
+            known_revisions=schema.known(),
+            upgrade=schema.upgrade,
+            now=NOW,
+            in_use_is_fine=True,
+        )
+        db.engine.dispose()
+    post(owner, "/sign-in", email=EMAIL["owner"], password=PASSWORD)
+    wish = {"password": PASSWORD, "word": erasure.WORD, "asks_stay": "1"}
+    post(owner, "/settings/erase", **wish)
+    assert done.kept_as in databases(parts.settings.database_url)
+    post(owner, "/settings/erase", **wish, backups="1")
+    assert done.kept_as not in databases(parts.settings.database_url)
+    assert owner.get("/").status_code == 200
+
+
+def databases(url):
+    with backups.connected(url) as connection:
+        return set(connection.scalars(text("SELECT datname FROM pg_database")))
 
 
 def _place(app):
