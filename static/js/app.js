@@ -148,3 +148,6 @@ document.addEventListener("htmx:after:swap", openScrollers);
 document.addEventListener("toggle", openScrollers, true);
 window.addEventListener("resize", openScrollers);
 openScrollers();
+
+// On a phone the tabs of a room scroll sideways: the present one is in view.
+one(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
