@@ -33,8 +33,9 @@ from soleflip.api.fields import (
 from soleflip.api.unit import actor, now, runtime, session, start_run
 from soleflip.domain.opportunities import lines_of
 from soleflip.models import Opportunity
-from soleflip.services import opportunities
-from soleflip.services.opportunities import Purchase, Summary
+from soleflip.services import buying, opportunities
+from soleflip.services.buying import Purchase
+from soleflip.services.opportunities import Summary
 from soleflip.services.opportunity_filter import SORTS, OpportunityFilter
 
 bp = Blueprint("quickflip", __name__, url_prefix="/quickflip")
@@ -268,7 +269,15 @@ def show_opportunity(opportunity_id: UUID) -> OpportunityDetail:
 def mark_bought(opportunity_id: UUID, json: Bought) -> BoughtItems:
     """Mark as bought: pairs go into stock with their true cost."""
     purchase = Purchase(**json.model_dump())
-    items = opportunities.mark_bought(session(), opportunity_id, purchase, actor=actor(), now=now())
+    items = buying.mark_bought(session(), opportunity_id, purchase, actor=actor(), now=now())
+    return BoughtItems(item_ids=[item.id for item in items])
+
+
+@bp.post("/opportunities/bought")
+@operation(TAG, "list", BoughtItems, acts=True)
+def buy_opportunities(json: OpportunityIds) -> BoughtItems:
+    """Put one pair of each open opportunity into stock, bought at what the shop charges."""
+    items = buying.buy_as_offered(session(), json.opportunity_ids, actor=actor(), now=now())
     return BoughtItems(item_ids=[item.id for item in items])
 
 

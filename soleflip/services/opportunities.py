@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,9 @@ from uuid import UUID
 from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.orm import Session, aliased, contains_eager, defer
 
-from soleflip.domain.days import check_past
-from soleflip.domain.errors import Conflict, InvalidInput, NotFound
+from soleflip.domain.errors import NotFound
 from soleflip.domain.money import ZERO, cents
-from soleflip.domain.opportunities import break_even, cost_of, lines_of, sale_of
+from soleflip.domain.opportunities import break_even, lines_of, sale_of
 from soleflip.models import (
     AuditEntry,
     Brand,
@@ -33,9 +32,7 @@ from soleflip.services.evaluation import terms_of
 from soleflip.services.listing_query import MOST_COUNTED
 from soleflip.services.opportunity_filter import OpportunityFilter as OpportunityFilter
 from soleflip.services.opportunity_filter import cursor_behind, narrow, ordered
-from soleflip.services.rates import rate
 from soleflip.services.settings import Thresholds, load
-from soleflip.services.stock import Buying
 
 PAGE = 50
 BACK_FOR = timedelta(days=3)
@@ -244,66 +241,6 @@ def reopen(session: Session, ids: Sequence[UUID], *, actor: str, now: datetime) 
     session.add(AuditEntry(actor=actor, act="reopen opportunities", after={"ids": [str(each) for each in done]}))
     session.flush()
     return len(done)
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """What was really bought: gross price and delivery per pair in the shop's currency, as on the document."""
-
-    quantity: int
-    price: Decimal
-    delivery: Decimal | None = None
-    document: str | None = None
-    purchased_on: date | None = None
-    expected_on: date | None = None
-
-
-def mark_bought(session: Session, opportunity_id: UUID, purchase: Purchase, *, actor: str, now: datetime) -> list[Item]:
-    """Make items of bought pairs with their true cost in the books' currency, linked to the opportunity.
-
-    Raises InvalidInput for a nonsense price, Conflict when the match with StockX is in doubt.
-    """
-    found = get(session, opportunity_id)
-    if found.match_state != "firm":
-        raise Conflict("The match with StockX is in doubt; decide it before buying.")
-    if not purchase.price.is_finite() or purchase.price <= ZERO:
-        raise InvalidInput("The price must be above zero.", field="price")
-    if purchase.delivery is not None and (not purchase.delivery.is_finite() or purchase.delivery < ZERO):
-        raise InvalidInput("The delivery can't be negative.", field="delivery")
-    check_past(purchase.purchased_on, now.date(), "purchased_on")  # before a rate of that day is asked for
-    terms = terms_of(session, now.date())
-    on = purchase.purchased_on or now.date()
-    exchange = rate(found.offer.currency, terms.currency, on)
-    cost = cost_of(purchase.price, purchase.delivery, terms, rate=exchange.value)
-    # Items carry amounts in the books' currency, so the document's own are kept only where it is the same.
-    is_home = found.offer.currency == terms.currency
-    buying = Buying(
-        cost=cost.total,
-        currency=terms.currency,
-        price=purchase.price if is_home else None,
-        delivery=purchase.delivery if is_home else None,
-        vat_rate=terms.vat.rate if cost.vat else None,
-        vat_amount=cost.vat or None,
-        supplier=found.offer.shop.name,
-        document=purchase.document,
-        purchased_on=on,
-        expected_on=purchase.expected_on,
-        shop_id=found.offer.shop_id,
-    )
-    items = stock.create_items(
-        session, found.variant_id, purchase.quantity, buying, opportunity_id=found.id, today=now.date()
-    )
-    found.state = "acted"
-    session.add(
-        AuditEntry(
-            actor=actor,
-            act="buy",
-            subject=str(found.id),
-            after={"quantity": purchase.quantity, "cost": str(cost.total), "document": purchase.document},
-        )
-    )
-    session.flush()
-    return items
 
 
 def _loaded(row: type[Opportunity] = Opportunity) -> Select[Any]:

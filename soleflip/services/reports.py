@@ -10,7 +10,7 @@ from itertools import islice
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from soleflip.domain.catalog import style_keys
@@ -29,6 +29,7 @@ from soleflip.services.runs import Books
 from soleflip.services.tables import read_table
 
 CHUNK = 500
+REPORT_LOCK = 7420032
 WHAT = "the historical seller sales report that StockX offers for download"
 
 
@@ -118,6 +119,8 @@ def import_report(
     payout date and id, invoice and destination. Different amounts for a known report sale are refused.
     """
     result = ReportResult(dry_run)
+    # Two reports at once would both take the sales that neither has written yet.
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": REPORT_LOCK})
     days: set[date] = set()
     sales = _sales(stream, result, books, now)
     while chunk := list(islice(sales, CHUNK)):

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 
-from soleflip.domain.errors import InvalidInput
+from soleflip.domain.errors import Conflict, InvalidInput
 from soleflip.domain.opportunities import lines_of
 from soleflip.domain.words import count_of
-from soleflip.services import doubts, opportunities
-from soleflip.services.opportunities import Purchase
+from soleflip.services import buying, doubts, opportunities
+from soleflip.services.buying import Purchase
 from soleflip.services.opportunity_filter import MATCHES, STATES, OpportunityFilter
 from soleflip.web import price_chart
 from soleflip.web.forms import selected
@@ -63,6 +63,7 @@ def bought(opportunity_id: UUID) -> Response:
     """Put bought pairs into stock with their true cost."""
     form = request.form
     try:
+        so_far = _whole(form["so_far"], "so_far") if "so_far" in form else None
         purchase = Purchase(
             quantity=_whole(form.get("quantity", "1"), "quantity"),
             price=_amount(form.get("price", ""), "price"),
@@ -71,11 +72,25 @@ def bought(opportunity_id: UUID) -> Response:
             purchased_on=_day(form.get("purchased_on", ""), "purchased_on"),
             expected_on=_day(form.get("expected_on", ""), "expected_on"),
         )
-        items = opportunities.mark_bought(g.session, opportunity_id, purchase, actor=actor(), now=now())
+        items = buying.mark_bought(g.session, opportunity_id, purchase, actor=actor(), now=now(), so_far=so_far)
     except InvalidInput as error:
         return _show(opportunity_id, status=422, error=error)
+    except Conflict as error:
+        flash(str(error), "info")
+        return go(url_for("opportunities.show", opportunity_id=opportunity_id))
     flash(f"{count_of(len(items), 'pair')} ordered.", "success")
     return go(url_for("opportunities.show", opportunity_id=opportunity_id))
+
+
+@bp.post("/bought")
+def bought_as_offered() -> Response:
+    """Put one pair of each selected opportunity into stock, bought at what the shop charges."""
+    items = buying.buy_as_offered(g.session, selected("row"), actor=actor(), now=now())
+    flash(
+        f"{count_of(len(items), 'pair')} ordered at what the shop charges.",
+        "success",
+    )
+    return go(_back())
 
 
 @bp.post("/dismiss")

@@ -61,6 +61,7 @@ def requests_to_make(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "list_opportunities_of_source", f"{world.shop_id[0]}", {}
     yield "show_opportunity", opportunity[0], {}
     yield "mark_bought", f"{opportunity[0]}/bought", {"json": {"price": "59.90", "quantity": 2}}
+    yield "buy_opportunities", "", {"json": {"opportunity_ids": opportunity[:1]}}
     yield "dismiss_opportunities", "", {"json": {"opportunity_ids": opportunity[1:3]}}
     yield "watch_opportunities", "", {"json": {"opportunity_ids": opportunity[1:3]}}
     yield "unwatch_opportunities", "", {"json": {"opportunity_ids": opportunity[1:3]}}

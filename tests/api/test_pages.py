@@ -87,6 +87,7 @@ SAME: dict[str, str] = {
     "listings.sync": "sync_listings",
     "listings.undo": "undo_run",
     "opportunities.bought": "mark_bought",
+    "opportunities.bought_as_offered": "buy_opportunities",
     "opportunities.by_shop": "summarise_sources",
     "opportunities.decide_match": "decide_match",
     "opportunities.detect": "detect_opportunities",

@@ -17,9 +17,10 @@ from bench.figures import rows_read, statements
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.opportunities import cost_of, evaluate
 from soleflip.models import Item, LatestQuote, MarketPrice, Opportunity, PastSale, Product, Variant
-from soleflip.services import downloads, evaluation, feeds, opportunities, pricing_rules, settings
+from soleflip.services import buying, downloads, evaluation, feeds, opportunities, pricing_rules, settings
 from soleflip.services import fees as figures
-from soleflip.services.opportunities import OpportunityFilter, Purchase
+from soleflip.services.buying import Purchase
+from soleflip.services.opportunities import OpportunityFilter
 from soleflip.services.opportunity_filter import ALL_SORTS, SORTS
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
@@ -242,7 +243,7 @@ def test_bought_pairs_become_items_at_their_true_cost(market: Session) -> None:
     settings.save(market, VatSettings, {"treatment": "vat_registered", "rate": "19"}, actor="test")
     found = _one(market)
     bought = Purchase(quantity=2, price=Decimal("100.00"), document="R-17", purchased_on=NOW.date())
-    items = opportunities.mark_bought(market, found.id, bought, actor="test", now=NOW)
+    items = buying.mark_bought(market, found.id, bought, actor="test", now=NOW)
     assert len(items) == 2
     item = market.get_one(Item, items[0].id)
     assert (item.cost, item.vat_amount, item.state, item.opportunity_id) == (

@@ -17,9 +17,20 @@ from sqlalchemy.orm import Session
 
 from soleflip.domain.opportunities import TREATMENTS, lines_of
 from soleflip.models import LatestQuote, MarketPrice, Opportunity, StockxListing, StockxOrder
-from soleflip.services import analytics, asks, evaluation, feeds, listings, opportunities, placing, settings, tax
+from soleflip.services import (
+    analytics,
+    asks,
+    buying,
+    evaluation,
+    feeds,
+    listings,
+    opportunities,
+    placing,
+    settings,
+    tax,
+)
 from soleflip.services.analytics import Period
-from soleflip.services.opportunities import Purchase
+from soleflip.services.buying import Purchase
 from soleflip.services.order_snapshots import record
 from soleflip.services.runs import Books
 from soleflip.services.settings import Thresholds, VatSettings
@@ -75,7 +86,7 @@ def test_what_the_page_shows_is_what_a_real_sale_books(
         lines = lines_of(shown.arithmetic, "now" if at_once else "listed")
         owed = dict(lines_of(shown.arithmetic, "now_after" if at_once else "listed_after"))
         purchase = Purchase(quantity=1, price=price, delivery=delivery, purchased_on=NOW.date())
-        opportunities.mark_bought(market, shown.id, purchase, actor="test", now=NOW)
+        buying.mark_bought(market, shown.id, purchase, actor="test", now=NOW)
         listing = _list(market, shown, sale)
         _sell(market, listing, sale, payout, lines)
 

@@ -154,6 +154,29 @@ def test_bought_pairs_are_put_into_stock(market: Any, browser: Any) -> None:
     assert "2 pairs bought so far" in browser.get(f"/opportunities/{best.id}").text
 
 
+def test_a_form_that_is_sent_twice_buys_once(market: Any, browser: Any) -> None:
+    best = _best(market)
+    page = browser.get(f"/opportunities/{best.id}").text
+    so_far = re.search(r'name="so_far" value="(\d+)"', page)
+    assert so_far
+    form = {"csrf_token": token(browser, "/opportunities"), "so_far": so_far[1], "quantity": "1", "price": "99.95"}
+    answers = [browser.post(f"/opportunities/{best.id}/bought", data=form).status_code for _ in range(3)]
+    assert answers == [303] * 3
+    assert len(_all(market, select(Item))) == 1
+    assert "nothing was added" in browser.get(f"/opportunities/{best.id}").text
+
+
+def test_what_is_selected_is_bought_once_at_the_shops_price(market: Any, browser: Any) -> None:
+    chosen = _all(market, select(Opportunity).where(Opportunity.state == "open").order_by(Opportunity.id).limit(3))
+    form = {"csrf_token": token(browser, "/opportunities"), "ids": [str(each.id) for each in chosen]}
+    assert "Bought" in browser.get("/opportunities").text
+    for _ in range(2):
+        assert browser.post("/opportunities/bought", data=form).status_code == 303
+    items = _all(market, select(Item))
+    assert sorted(item.opportunity_id for item in items) == sorted(each.id for each in chosen)
+    assert {item.state for item in items} == {"ordered"}
+
+
 def test_nothing_is_changed_without_the_forms_token(market: Any, browser: Any) -> None:
     best = _best(market)
     assert browser.post("/opportunities/dismiss", data={"ids": str(best.id)}).status_code in (400, 403)
