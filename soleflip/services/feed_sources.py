@@ -101,7 +101,7 @@ def _fetch(work: Work, source_id: int) -> str:
     target = feed_folders.folder_of_uploads(work) / f"address-{work.run_id}-{source_id}"
     known = Version(source.etag, source.modified)
     try:
-        version = fetch(source.url or "", target, known, reach)
+        version = fetch(source.url or "", target, known, reach, work.progress)
         label = f"{source.name} ({_host(source.url)})"
         said = "not changed." if version is None else _take_in(work, source, target, label)
     except FeedError as error:

@@ -16,6 +16,7 @@ import pytest
 from soleflip.feeds.address import Reach, Version, check_address, fetch
 from soleflip.feeds.base import FeedError
 
+HOLDING, LET_GO = threading.Event(), threading.Event()
 HERE = Reach(allow_private=True, most_bytes=1024 * 1024, most_seconds=2)
 
 
@@ -40,6 +41,8 @@ class _Shop(BaseHTTPRequestHandler):
             self._answer(302)
         elif self.path == "/drop":
             self._trickle()
+        elif self.path in ("/hold", "/hold-head"):
+            self._hold()
         elif self.path == "/circle":
             self._answer(302, Location="/circle")
         elif self.path == "/gone":
@@ -73,6 +76,17 @@ class _Shop(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
+    def _hold(self) -> None:
+        """Send one byte of the feed, or of its head, and then nothing until the test lets go."""
+        if self.path == "/hold":
+            self.send_response(200)
+            self.end_headers()
+        self.wfile.write(b"H")
+        self.wfile.flush()
+        HOLDING.set()
+        LET_GO.wait(120)
+        self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -80,11 +94,14 @@ class _Shop(BaseHTTPRequestHandler):
 @pytest.fixture
 def shop() -> Iterator[str]:
     """A web server of a shop, on this machine."""
+    HOLDING.clear()
+    LET_GO.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Shop) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
+        LET_GO.set()
         server.shutdown()
         thread.join()
 
@@ -148,6 +165,38 @@ def test_a_redirect_that_leads_to_no_address_is_refused(shop: str, tmp_path: Pat
 def test_an_answer_that_trickles_meets_its_deadline(shop: str, tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="takes longer than"):
         fetch(f"{shop}/drop", tmp_path / "feed", Version(), replace(HERE, most_seconds=0.3))
+    assert not (tmp_path / "feed").exists()
+
+
+def test_a_feed_that_drips_is_given_up_long_before_its_deadline(shop: str, tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="comes too slowly"):
+        fetch(f"{shop}/drop", tmp_path / "feed", Version(), replace(HERE, most_seconds=3600, span_seconds=0.3))
+    assert not (tmp_path / "feed").exists()
+
+
+def test_a_head_that_never_ends_is_given_up(shop: str, tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="Nothing of the feed came"):
+        fetch(f"{shop}/hold-head", tmp_path / "feed", Version(), replace(HERE, most_seconds=3600, start_seconds=0.3))
+    assert not LET_GO.is_set()
+
+
+class _Cancelled(Exception):
+    """What the one who looks raises."""
+
+
+@pytest.mark.parametrize("path", ["/hold", "/hold-head"])
+def test_a_fetch_is_cancelled_while_the_server_says_nothing(shop: str, tmp_path: Path, path: str) -> None:
+    looks = []
+
+    def look() -> None:
+        looks.append(HOLDING.is_set())
+        if HOLDING.is_set():
+            raise _Cancelled
+
+    with pytest.raises(_Cancelled):
+        fetch(shop + path, tmp_path / "feed", Version(), replace(HERE, most_seconds=3600), look)
+    assert looks[-1]
+    assert not LET_GO.is_set()  # the server still holds its answer back
     assert not (tmp_path / "feed").exists()
 
 

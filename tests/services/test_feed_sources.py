@@ -20,15 +20,23 @@ from soleflip.services.settings import FeedSettings
 from tests.services.market_data import write_feed
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HOLDING, LET_GO = threading.Event(), threading.Event()
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """The address of a feed of 10 rows on this machine; its server knows versions."""
+    HOLDING.clear()
+    LET_GO.clear()
     body = write_feed(tmp_path / "feed.csv.gz", 10).read_bytes()
 
     class Shop(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/hold":
+                HOLDING.set()
+                LET_GO.wait(120)
+                self.close_connection = True
+                return
             if self.path == "/page":
                 self._page()
                 return
@@ -55,6 +63,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
+        LET_GO.set()
         server.shutdown()
         thread.join()
 
@@ -121,6 +130,26 @@ def test_a_feed_is_fetched_imported_and_next_time_left_alone(app: Any, address: 
         assert "answered 500" in (run_feed(app, broken_id).message or "")
         with runtime.transaction() as session:
             assert "answered 500" in (session.get_one(FeedSource, broken_id).error or "")
+
+
+def test_a_run_is_cancelled_while_a_shop_holds_its_answer_back(app: Any, address: str) -> None:
+    runtime = app.extensions["soleflip"]
+
+    def cancel() -> None:
+        HOLDING.wait(120)
+        with app.app_context(), runtime.transaction() as session:
+            runs.request_cancel(session, session.scalars(select(Run.id).where(Run.state == "running")).one())
+
+    with app.app_context():
+        with runtime.transaction() as session:
+            settings.save(session, FeedSettings, {"private_addresses": "yes"}, actor="test")
+            source_id = _add(session, f"{address}/hold").id
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        run = run_feed(app, source_id)
+        canceller.join()
+        assert run.state == "cancelled"
+        assert not LET_GO.is_set()
 
 
 def test_a_private_address_is_not_fetched_by_default(app: Any, address: str) -> None:
