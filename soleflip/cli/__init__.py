@@ -17,6 +17,7 @@ from soleflip import sandbox
 from soleflip.cli import keeping
 from soleflip.cli.parts import EXISTING, database, plainly, runtime
 from soleflip.config import PROJECT
+from soleflip.domain.words import count_of
 from soleflip.runtime import system_clock
 from soleflip.services import accounts, costs, feeds, replay, reports, resumption, sales_files
 from soleflip.services import stop as switch
@@ -24,6 +25,7 @@ from soleflip.services import stop as switch
 operator = AppGroup("operator", help="Accounts.")
 sandbox_group = AppGroup("sandbox", help="The sandbox StockX.")
 JSON_OUT = click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result as JSON.")
+MOST_REFUSALS = 10
 DEMO_FEED = PROJECT / "soleflip" / "feeds" / "demo.csv.gz"
 
 
@@ -133,6 +135,13 @@ def _import_past(take: Callable[..., Any], file: Path, dry_run: bool, out: Path 
         result = take(session, stream, dry_run=dry_run, now=parts.clock(), books=parts.books)
     _write_json(out, result.as_json())
     click.echo(result.sentence)
+    for line, reason in result.refused[:MOST_REFUSALS]:
+        click.echo(f"  line {line}: {reason}")
+    more = len(result.refused) - MOST_REFUSALS
+    if more > 0:
+        click.echo(f"  and {count_of(more, 'more line')}: --json FILE writes all of them.")
+    if result.refused and len(result.refused) == result.rows:
+        raise click.ClickException("Every row was refused; nothing was taken.")
 
 
 @click.command("import-report")

@@ -16,6 +16,7 @@ from typing import Any
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.pricing import read_settings, strategy_named, written
 from soleflip.domain.replay import Comparison, Episode, Interval, Market, Result, compare
+from soleflip.services.tables import refuse_twice
 
 SALES_COLUMNS = ("sold_on", "product", "size_us", "sale_price_usd")
 STARTS_COLUMNS = ("product", "size_us", "start")
@@ -201,6 +202,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
                 raise InvalidInput(f"{path.name} has no column {', '.join(missing)}; it needs {', '.join(columns)}.")
+            refuse_twice(reader.fieldnames or (), columns)
             line = reader.line_num
             for row in reader:
                 where = f"{path.name}, line {_first_line(row, reader.line_num)}"

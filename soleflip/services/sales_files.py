@@ -26,6 +26,7 @@ from soleflip.domain.errors import InvalidInput
 from soleflip.domain.replay import size_key
 from soleflip.domain.words import count_of
 from soleflip.models import PastSale, Product, StyleCode, Variant
+from soleflip.services.tables import refuse_twice
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "product": ("style_code", "style", "sku", "product"),
@@ -163,7 +164,9 @@ def _columns(names: Sequence[str]) -> dict[str, str]:
     missing = [" or ".join(COLUMNS[what]) for what, name in found.items() if not name]
     if missing:
         raise InvalidInput(f"The file has no column {'; no column '.join(missing)}.")
-    return {**found, "currency": known.get("currency", "")}
+    columns = {**found, "currency": known.get("currency", "")}
+    refuse_twice(names, columns.values())
+    return columns
 
 
 def _sale(row: Mapping[str, str | None], columns: Mapping[str, str], line: int, currency: str, today: date) -> _Sale:

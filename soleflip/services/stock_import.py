@@ -21,6 +21,7 @@ from soleflip.feeds.fields import clean, read_currency, read_gtin, read_money
 from soleflip.models import AuditEntry, Gtin, Run, RunLine, StyleCode, Variant
 from soleflip.services import runs, stock
 from soleflip.services.stock import Buying
+from soleflip.services.tables import refuse_twice
 
 LARGEST = 2 * 1024 * 1024
 MOST_LINES = 5000
@@ -132,6 +133,7 @@ def _header(cells: list[str]) -> dict[int, str]:
     """Return our name for each column that has one; raises InvalidInput when a needed one is missing."""
     names = {alias: name for name, aliases in COLUMNS.items() for alias in aliases}
     found = {at: names[cell.strip().casefold()] for at, cell in enumerate(cells) if cell.strip().casefold() in names}
+    refuse_twice(cells, [cells[at] for at in found])
     have = set(found.values())
     if "ean" not in have and not {"style_code", "size"} <= have:
         raise InvalidInput(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TextIO
 
 from soleflip.domain.errors import InvalidInput
@@ -19,7 +20,8 @@ SEPARATORS = (",", ";", "\t")
 def read_table(stream: IO[bytes], required: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Walk the records of a CSV with their first line in the file; a record that can't be read is a sentence.
 
-    Column names are compared without case and outer spaces. Raises InvalidInput when the file as a whole is wrong.
+    Column names are compared without case and outer spaces. Raises InvalidInput when the file as a whole is wrong, or a
+    heading stands twice.
     """
     encoding = _encoding(stream, what)
     head = stream.read(LONGEST_FIELD).decode(encoding, "replace")
@@ -34,6 +36,19 @@ def read_table(stream: IO[bytes], required: Sequence[str], what: str) -> Iterato
         text.detach()  # the stream is the caller's to close
 
 
+def refuse_twice(columns: Iterable[str], read: Iterable[str]) -> None:
+    """Raise InvalidInput for a heading that is read and stands twice: nobody can tell which column is meant."""
+    headings = Counter(name.strip().casefold() for name in columns)
+    twice = {name.strip().casefold(): name.strip() for name in read if headings[name.strip().casefold()] > 1}
+    named = [f"“{name}”" for key, name in twice.items() if key]
+    if named:
+        raise InvalidInput(
+            f"{' and '.join(named)} stands more than once in the first line, and nobody can tell which column is meant."
+            " Remove the wrong one and import the file again; nothing was taken from it.",
+            field="file",
+        )
+
+
 def _checked(
     records: Iterator[tuple[int, list[str] | str]], required: Sequence[str], what: str
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
@@ -44,6 +59,7 @@ def _checked(
     missing = [name for name in required if name not in columns]
     if missing:
         raise InvalidInput(f"Columns are missing: {', '.join(missing)}. Hand in {what} as it was downloaded.")
+    refuse_twice(columns, columns)
     for line, cells in records:
         if isinstance(cells, str):
             yield line, cells

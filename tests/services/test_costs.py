@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.analytics import period_of
+from soleflip.domain.errors import InvalidInput
 from soleflip.models import StockxOrder
 from soleflip.services import analytics, costs, reports, tax_rows
 from soleflip.services.costs import CostsResult
@@ -72,6 +73,12 @@ def test_rows_that_make_no_sense_are_named(take: Any) -> None:
     result = take(",9,20,2024-01-01,,\nX1,9,-3,2024-01-01,,\nX1,9,3,someday,,\nX1,9,3\nZZ9999,9,3,2024-01-01,,\n")
     assert [number for number, _ in result.refused] == [2, 3, 4, 5]
     assert result.left_over == [(6, "ZZ9999 9: no sale of it.")]
+
+
+def test_a_heading_that_stands_twice_is_refused_by_name(session: Session, books: Books) -> None:
+    file = io.BytesIO(b"style,size,cost,date,Cost\n1203A,9,80,2024-01-01,90\n")
+    with pytest.raises(InvalidInput, match=r"(?i)“cost” stands more than once"):
+        costs.import_costs(session, file, dry_run=True, now=NOW, books=books)
 
 
 def test_formulas_and_currencies_without_a_rate_are_refused(take: Any, session: Session) -> None:

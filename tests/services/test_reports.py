@@ -170,6 +170,8 @@ def test_bad_rows_are_named_by_line_and_no_good_row_is_lost(take: Any) -> None:
         (b"a,b\n1,2\n", "Columns are missing: Order Number, Sale Date"),
         (b"\x1f\x8b\x08\x00\x00", "This is no text file"),
         (b"PK\x03\x04\x00\x00", "This is no text file"),
+        ((",".join([*COLUMNS, "listing price "]) + "\n").encode(), "“Listing Price” stands more than once"),
+        ((",".join([*COLUMNS, "Seller Fee"]) + "\n").encode(), "“Seller Fee” stands more than once"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_to_do(session: Session, books: Books, content: bytes, why: str) -> None:

@@ -61,6 +61,11 @@ def test_the_columns_of_a_public_data_set_are_read_by_title_in_dollars(session: 
     assert (sale.variant_id, sale.price, sale.currency) == (ten.id, Decimal(210), "USD")
 
 
+def test_a_heading_that_stands_twice_is_refused_by_name(session: Session, ten: Variant) -> None:
+    with pytest.raises(InvalidInput, match=r"(?i)“price” stands more than once"):
+        read(session, "style_code,size,sold_on,price,Price\nAM1-100,10,2026-01-05,180,90\n")
+
+
 def test_refused_rows_are_named_with_line_and_reason_and_the_others_taken(session: Session, ten: Variant) -> None:
     rows = [
         "NO-CODE-1,10,2026-01-05,180,EUR",
