@@ -61,7 +61,8 @@ def standing(facts: Facts) -> Standing:
 
 def _detected(facts: Facts) -> Standing:
     if facts.decision_state == "waiting":
-        return Standing("Decide to buy", "Your approval", needs_you=True)
+        why = f": {facts.decision_note}" if facts.decision_note else ""
+        return Standing("Decide to buy", f"Your approval{why}", needs_you=True)
     return Standing("Decide to buy", "A rule or you")
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
@@ -147,13 +147,18 @@ def _facts(rule: Rule) -> Mapping[str, Any]:
     return {name: getattr(rule, name) for name in names}
 
 
+def ask_again(session: Session, *which: ColumnElement[bool], why: str | None = None) -> int:
+    """Let approved decisions that nobody carried out wait for the operator, and say why; returns how many."""
+    alone(session)
+    asked = {"state": "waiting", "is_autopilot": False, "decided_by": None, "decided_at": None, "outcome": why}
+    changed = update(Decision).where(Decision.state == "approved", *which).values(asked)
+    return len(session.scalars(changed.returning(Decision.id)).all())
+
+
 def _ask_again(session: Session, rule: Rule) -> None:
-    """Let what the autopilot approved and nobody carried out wait for the operator, once the rule has none any more."""
+    """Let what the autopilot approved wait for the operator, once the rule has none any more."""
     if not rule.autopilot and not read(rule).only_tells:
-        alone(session)
-        asked = {"state": "waiting", "is_autopilot": False, "decided_by": None, "decided_at": None, "outcome": None}
-        open_ = (Decision.rule_id == rule.id, Decision.state == "approved", Decision.is_autopilot)
-        session.execute(update(Decision).where(*open_).values(asked))
+        ask_again(session, Decision.rule_id == rule.id, Decision.is_autopilot.is_(True))
 
 
 def _words(facts: Mapping[str, Any]) -> Mapping[str, Any]:

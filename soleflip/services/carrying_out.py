@@ -118,6 +118,10 @@ def _inside_limits(
         if decision.rule_id is None or len(tasks) == ROUND:
             continue
         rule = automation_rules.read(automation_rules.get(session, decision.rule_id))
+        if decision.is_autopilot and rule.spends and seen.too_cheap:
+            automation_rules.ask_again(session, Decision.id == decision.id, why=seen.too_cheap)
+            carried.waiting += 1
+            continue
         spent = ledger.spent(decision.rule_id, seen.product_id)
         free = room(rule, spent, cost=seen.cost, pairs=decision.pairs, money_per_day=most)
         if free.pairs == 0:

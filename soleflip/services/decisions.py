@@ -105,14 +105,21 @@ def propose(session: Session, now: datetime, *, run_id: UUID | None = None, rule
 
 def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -> int:
     read = automation_rules.read(rule)
-    waiting = session.scalar(select(func.count()).where(Decision.rule_id == rule.id, Decision.state.in_(OPEN_STATES)))
+    counted = select(Decision.state, func.count()).where(Decision.rule_id == rule.id, Decision.state.in_(OPEN_STATES))
+    open_: dict[str, int] = dict(session.execute(counted.group_by(Decision.state)).all())
     # An autopilot decides no more than it may carry out within the hour: the rest would only grow old.
-    by_itself = rule.autopilot or read.only_tells
-    most = read.limits.actions_per_hour if by_itself else MOST_WAITING
-    left = most - (waiting or 0)
-    if left <= 0:
+    room = {
+        True: read.limits.actions_per_hour - open_.get("approved", 0),
+        False: MOST_WAITING - open_.get("waiting", 0),
+    }
+    if room[rule.autopilot or read.only_tells] <= 0:
         return 0
-    fitting = _new_ones(session, rule, matches(session, read, now), now)[:left]
+    new = _new_ones(session, rule, matches(session, read, now), now)
+    fitting = [
+        match
+        for by_itself, left in room.items()
+        for match in [each for each in new if _goes_by_itself(rule, read, each.seen) is by_itself][: max(left, 0)]
+    ]
     if not fitting:
         return 0
     # The best of a round is the newest by a hair: newest first is also best first.
@@ -121,12 +128,17 @@ def _propose(session: Session, rule: Rule, now: datetime, run_id: UUID | None) -
         for place, match in enumerate(fitting)
     ]
     written = session.scalars(insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)).all()
-    if written and not by_itself:
-        title = f"{rule.name}: {count_of(len(written), 'decision waits', 'decisions wait')} for your word"
-        alerts.raise_alert(
-            session, "decision", str(rule.id), title, fitting[0].verdict.sentence, "/automation/decisions", now
-        )
+    asked = [match for match in fitting if not _goes_by_itself(rule, read, match.seen)]
+    if written and asked:
+        title = f"{rule.name}: {count_of(len(asked), 'decision waits', 'decisions wait')} for your word"
+        sentence = asked[0].seen.too_cheap or asked[0].verdict.sentence
+        alerts.raise_alert(session, "decision", str(rule.id), title, sentence, "/automation/decisions", now)
     return len(written)
+
+
+def _goes_by_itself(rule: Rule, read: automation.Rule, seen: Seen) -> bool:
+    """Tell whether nobody is asked: what changes nothing, and what an autopilot does at a price to be believed."""
+    return read.only_tells or (rule.autopilot and not (read.spends and seen.too_cheap))
 
 
 def _new_ones(session: Session, rule: Rule, fitting: list[Match], now: datetime) -> list[Match]:
@@ -152,7 +164,7 @@ def _new_ones(session: Session, rule: Rule, fitting: list[Match], now: datetime)
 def _row(rule: Rule, read: automation.Rule, match: Match, now: datetime, run_id: UUID | None) -> dict[str, Any]:
     seen = match.seen
     pairs = min(read.settings.pairs, max(seen.stock or 1, 1)) if read.spends else 1
-    by_itself = rule.autopilot or read.only_tells
+    by_itself = _goes_by_itself(rule, read, seen)
     return {
         "rule_id": rule.id,
         "rule_name": rule.name,
@@ -169,6 +181,7 @@ def _row(rule: Rule, read: automation.Rule, match: Match, now: datetime, run_id:
         "amount": seen.cost * pairs if read.spends and seen.cost is not None else None,
         "currency": seen.facts.currency,
         "sentence": match.verdict.sentence,
+        "outcome": seen.too_cheap if read.spends else None,
         "detail": seen.inputs,
         "decided_by": AUTOPILOT if by_itself else None,
         "decided_at": now if by_itself else None,
@@ -268,7 +281,7 @@ def _decide(
     if rule_id is not None:
         query = query.where(Decision.rule_id == rule_id)
     done = session.scalars(
-        query.values(state=state, decided_by=actor, decided_at=now)
+        query.values(state=state, decided_by=actor, decided_at=now, outcome=None)
         .returning(Decision.id)
         .execution_options(synchronize_session=False)
     ).all()

@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, literal, selec
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from soleflip.domain import halts
+from soleflip.domain.automation import SPENDS
 from soleflip.domain.halts import Fall, HaltSettings
+from soleflip.domain.words import count_of
 from soleflip.models import (
     AuditEntry,
     Decision,
@@ -26,7 +28,7 @@ from soleflip.models import (
     StockxBatch,
     StockxListing,
 )
-from soleflip.services import settings, stop, timetable
+from soleflip.services import automation_rules, settings, stop, timetable
 from soleflip.services.runs import NOW, OPEN_STATES, Books, Work
 from soleflip.services.settings import AutomationSettings
 from soleflip.services.stop import Stopped
@@ -73,9 +75,17 @@ def look(session: Session, *, now: datetime, limited: int, books: Books) -> str 
 
 
 def before_offers(session: Session, fall: Fall, limits: HaltSettings, now: datetime) -> None:
-    """Halt everything when a feed's offers fall all at once, in the transaction that takes them in."""
+    """Halt everything when a feed's offers fall all at once, in the transaction that takes them in.
+
+    What rules were about to buy waits for the operator then, so that resuming buys nothing by itself.
+    """
     why = halts.of_fall("offers of a feed", fall, limits)
-    if why is not None and not stop.is_stopped(session):
+    if why is None:
+        return
+    asked = automation_rules.ask_again(session, Decision.action.in_(SPENDS), why=f"Writes halted: {why}.")
+    if asked:
+        why += f"; {count_of(asked, 'purchase')} of rules wait for your approval once more"
+    if not stop.is_stopped(session):
         halt(session, why, now)
 
 

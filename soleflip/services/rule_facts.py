@@ -21,25 +21,31 @@ from soleflip.domain.automation import (
     Verdict,
     judge,
 )
+from soleflip.domain.bargains import too_cheap
+from soleflip.domain.halts import HaltSettings
 from soleflip.domain.money import cents
 from soleflip.models import (
     Item,
     LatestQuote,
     ListingChange,
     MarketPrice,
+    MarketPriceHistory,
     Opportunity,
     PastSale,
     Product,
     StockxListing,
     Variant,
 )
-from soleflip.services import opportunities
+from soleflip.services import opportunities, settings
 from soleflip.services.opportunity_filter import OpportunityFilter
+from soleflip.services.settings import AutomationSettings
 
 MOST = 5000
 """More than so many things at once no rule looks at; the most profitable, or longest listed, come first."""
 MEMORY_DAYS = 90
 """How far back sales tell how often a size sells."""
+FALL_DAYS = 14
+"""How long a price that fell far is held against what the shop asked before."""
 KEPT = (
     *("cost", "profit", "margin", "roi", "quoted_at", "held", "days_to_sell", "stock"),
     *("ask", "lowest_ask", "highest_bid", "strategy"),
@@ -50,7 +56,10 @@ UNSOLD = ("ordered", "in_stock", "reserved", "listed", "returned")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing as a rule sees it: `basis` is the price it rests on, `cost` one pair's in the books' currency."""
+    """One thing as a rule sees it: `basis` is the price it rests on, `cost` one pair's in the books' currency.
+
+    `too_cheap` says why nobody should buy it unasked.
+    """
 
     id: UUID
     product_id: UUID
@@ -61,6 +70,7 @@ class Seen:
     basis: str
     cost: Decimal | None
     stock: int | None
+    too_cheap: str | None = None
 
     @property
     def inputs(self) -> dict[str, str | None]:
@@ -102,27 +112,43 @@ def _opportunities(
     ids = opportunities.matching_ids(session, narrowed, now=now, limit=MOST)
     if only is not None:
         ids = [each for each in ids if each in only]
-    rows = {row[0].id: row for row in session.execute(_offers().where(Opportunity.id.in_(ids)))}
+    rows = {row[0].id: row for row in session.execute(_offers(now).where(Opportunity.id.in_(ids)))}
     variant_ids = {row[0].variant_id for row in rows.values()}
     held, pace = _held(session, variant_ids), _pace(session, variant_ids, now)
-    return [_offer(rows[each], held, pace) for each in ids if each in rows]
+    least = settings.load(session, AutomationSettings).least_price_percent
+    fall = settings.load(session, HaltSettings).fall_percent
+    return [_offer(rows[each], held, pace, least, fall) for each in ids if each in rows]
 
 
-def _offers() -> Select[Any]:
+def _offers(now: datetime) -> Select[Any]:
+    before = (
+        select(func.max(MarketPriceHistory.price))
+        .where(
+            MarketPriceHistory.market_price_id == MarketPrice.id,
+            MarketPriceHistory.currency == MarketPrice.currency,
+            MarketPriceHistory.seen_at >= now - timedelta(days=FALL_DAYS),
+        )
+        .scalar_subquery()
+    )
     columns: Sequence[Any] = (
         *(Opportunity, MarketPrice, Product.title, Product.id, Product.brand_id),
         *(Variant.size, Variant.sizes),
+        *(func.coalesce(LatestQuote.highest_bid, LatestQuote.lowest_ask), before),
     )
     return (
         select(*columns)
         .join(MarketPrice, MarketPrice.id == Opportunity.market_price_id)
         .join(Variant, Variant.id == Opportunity.variant_id)
         .join(Product, Product.id == Variant.product_id)
+        .outerjoin(
+            LatestQuote,
+            (LatestQuote.variant_id == Opportunity.variant_id) & (LatestQuote.currency == Opportunity.currency),
+        )
     )
 
 
-def _offer(row: Any, held: Mapping[UUID, int], pace: Mapping[UUID, Decimal]) -> Seen:
-    found, offer, title, product_id, brand, size, sizes = row
+def _offer(row: Any, held: Mapping[UUID, int], pace: Mapping[UUID, Decimal], least: Decimal, fall: Decimal) -> Seen:
+    found, offer, title, product_id, brand, size, sizes, market, before = row
     facts = OpportunityFacts(
         shop=offer.shop_id,
         brand=brand,
@@ -139,7 +165,8 @@ def _offer(row: Any, held: Mapping[UUID, int], pace: Mapping[UUID, Decimal]) -> 
         currency=found.currency,
     )
     basis = f"{_text(offer.price)} {offer.currency}"
-    return Seen(found.id, product_id, found.variant_id, title, size, facts, basis, found.cost, found.stock)
+    why = too_cheap(cost=found.cost, market=market, least=least, price=offer.price, before=before, fall=fall)
+    return Seen(found.id, product_id, found.variant_id, title, size, facts, basis, found.cost, found.stock, why)
 
 
 def _listings(session: Session, wanted: ListingConditions, now: datetime, only: Set[UUID] | None) -> list[Seen]:

@@ -83,9 +83,17 @@ class BackupSettings:
 
 @dataclass(frozen=True, slots=True)
 class AutomationSettings:
-    """What all rules of automation together may do: money per operator's day, in the books' currency."""
+    """What all rules of automation together may do: money per operator's day, in the books' currency.
+
+    What costs less than `least_price_percent` of its market no rule buys unasked; 0 asks nothing.
+    """
 
     money_per_day: Decimal = Decimal("1000.00")
+    least_price_percent: Decimal = Decimal(30)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_price_percent <= 100:
+            raise InvalidInput("A share lies from 0 to 100 %.", field="least_price_percent")
 
 
 @dataclass(frozen=True, slots=True)

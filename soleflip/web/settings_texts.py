@@ -112,6 +112,9 @@ TEXTS: dict[str, dict[str, Text]] = {
     },
     "automation": {
         "money_per_day": Text("Money a day", "All purchases that rules decide on one day, together.", "money"),
+        "least_price_percent": Text(
+            "Ask me below", "Of the highest bid, or else the lowest ask: such a price may be a mistake.", "%"
+        ),
     },
     "monitor": {
         "unseen_days": Text("An ask is never seen after", "When it stands too far above the lowest so long.", "days"),

@@ -11,8 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from soleflip.domain.errors import Conflict, InvalidInput
-from soleflip.models import Alert, AuditEntry, Decision, Item, Opportunity
-from soleflip.services import automation_rules, decisions
+from soleflip.domain.halts import Fall, HaltSettings
+from soleflip.models import (
+    Alert,
+    AuditEntry,
+    Decision,
+    Item,
+    LatestQuote,
+    MarketPrice,
+    MarketPriceHistory,
+    Opportunity,
+)
+from soleflip.services import automation_rules, decisions, halts, stop
 from tests.services.ruled import NOW, carry, decide, offer, rule, states
 
 
@@ -173,3 +183,51 @@ def test_the_queue_pages_without_losing_or_repeating_one(session: Session) -> No
     assert len(seen) == 7
     assert set(seen) == wanted
     assert page.counts == {"waiting": 7}
+
+
+def test_an_offer_of_a_new_shop_far_below_the_market_waits_for_the_operator(session: Session) -> None:
+    cheap, fair = offer(session, "50"), offer(session, "50")
+    quote = session.scalars(select(LatestQuote).where(LatestQuote.variant_id == cheap.variant_id)).one()
+    quote.highest_bid = Decimal(200)
+    rule(session, autopilot=True, actions_per_hour=1)
+    decide(session)
+    carry(session)
+    assert dict(session.execute(select(Decision.subject_id, Decision.state)).all()) == {
+        cheap.id: "waiting",
+        fair.id: "done",
+    }
+    waiting = session.scalars(select(Decision).where(Decision.state == "waiting")).one()
+    assert "25.00 % of the market's 200.00" in str(waiting.outcome)
+    decisions.approve(session, [waiting.id], actor="op", now=NOW)
+    assert carry(session, now=NOW + timedelta(hours=2)).done == 1, "the operator's word counts"
+
+
+def test_what_an_autopilot_approved_waits_when_the_market_shows_it_as_too_cheap(session: Session) -> None:
+    cheap = offer(session, "50")
+    rule(session, autopilot=True)
+    decide(session)
+    session.scalars(select(LatestQuote)).one().highest_bid = Decimal(200)
+    session.flush()
+    assert (carry(session).done, states(session)) == (0, ["waiting"])
+    assert session.get_one(Opportunity, cheap.id).state == "open"
+
+
+def test_after_a_mass_fall_of_a_feed_resuming_buys_nothing_by_itself(session: Session) -> None:
+    before, fallen = offer(session, "50"), offer(session, "50")
+    rule(session, autopilot=True)
+    decide(session)
+    halts.before_offers(session, Fall(40, 40, Decimal(60)), HaltSettings(), NOW)
+    assert states(session) == ["waiting", "waiting"]
+    assert "2 purchases of rules wait for your approval once more" in str(stop.switch(session).reason)  # type: ignore[union-attr]
+    # What rests on a price that fell is decided anew at that price, and asks as well.
+    offered = session.get_one(MarketPrice, fallen.market_price_id)
+    session.add(MarketPriceHistory(market_price_id=offered.id, price=Decimal(50), currency="EUR", seen_at=NOW))
+    offered.price = fallen.price = fallen.cost = Decimal(20)
+    session.flush()
+    stop.resume(session, actor="op", now=NOW)
+    decisions.drop_stale(session, NOW)
+    decide(session)
+    assert carry(session).done == 0
+    waiting = session.scalars(select(Decision).where(Decision.state == "waiting")).all()
+    assert {each.subject_id for each in waiting} == {before.id, fallen.id}
+    assert any("fell from 50.00 to 20.00" in str(each.outcome) for each in waiting)
