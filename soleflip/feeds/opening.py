@@ -53,10 +53,20 @@ def _mapping(columns: Sequence[str], mapping: FeedMapping | None) -> FeedMapping
 
 
 def preview(path: Path, rows: int = 8) -> Preview:
-    """Read the first rows of a table as they are written. Raises FeedError."""
+    """Read the first rows of a table as they are written. Raises FeedError, also when none of them can be read."""
     records = _open(path, None)
+    cells: list[list[str]] = []
+    faults: list[str] = []
     with closing(records):
-        cells = [[cell[:120] for cell in record] for _, record in islice(records, rows) if not isinstance(record, str)]
+        for line, record in islice(records, rows):
+            if isinstance(record, str):
+                faults.append(f"in line {line} {record}")
+            elif any("\x00" in cell for cell in record):
+                faults.append(f"in line {line} the line holds NUL bytes")
+            else:
+                cells.append([cell[:120] for cell in record])
+    if not cells and (records.problem or faults):
+        raise FeedError(records.problem or f"No row of this file can be read: {faults[0]}.")
     columns = list(records.columns)
     return Preview(columns, cells, table.guess(columns), awin.is_awin(columns))
 

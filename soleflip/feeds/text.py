@@ -150,6 +150,8 @@ class TextRecords:
             self._lines.check()
             self._stream = iter(self._lines)
             first = next(self._stream, "").removeprefix("\ufeff")
+            if first.startswith(_TOO_LONG) or self._lines.problem:
+                raise FeedError(self._lines.problem or "This is no feed: its first line is longer than 1 MB.")
             self.delimiter = _delimiter(first)
             self._waiting: deque[str] = deque([first])
             self._line = 0
