@@ -21,6 +21,9 @@ STAGES: dict[str, str] = {
 MOST_TRIES = 6
 """How often a pair of a rule is put up again by itself before it is the operator's."""
 
+MOST_REOPENED = 50
+"""A listing run of a rule goes on by itself so often after failures, then it stays on the dashboard."""
+
 
 def wait_before(tries: int) -> timedelta:
     """Return how long a pair rests before it is put up once more: longer after each try, a day at most."""
@@ -29,7 +32,10 @@ def wait_before(tries: int) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rows of a pair say: its stage, and the states of everything it touched; times are UTC."""
+    """What the rows of a pair say: its stage, and the states of everything it touched; times are UTC.
+
+    `run_error` is why the run that was to list it failed; whether the automation lets that go on, `run_goes_on`.
+    """
 
     stage: str
     decision_state: str | None = None
@@ -43,6 +49,8 @@ class Facts:
     tries: int = 0
     tried_at: datetime | None = None
     pair_note: str | None = None
+    run_error: str | None = None
+    run_goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,10 @@ def _decided(facts: Facts) -> Standing:
 
 
 def _item(facts: Facts) -> Standing:
+    if facts.run_error is not None and facts.run_goes_on:
+        return Standing("List", f"The next automation run: {facts.run_error}")
+    if facts.run_error is not None:
+        return Standing("Let its listing run go on", f"You: the run failed: {facts.run_error}", needs_you=True)
     if facts.listing_status in ("pending", "submitting"):
         return Standing("List", facts.listing_note or "The listing run")
     if facts.is_kept_listed:

@@ -11,15 +11,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from soleflip.domain.pipeline import MOST_TRIES, wait_before
+from soleflip.domain.pipeline import MOST_REOPENED, MOST_TRIES, wait_before
 from soleflip.models import AutomatedPair, Run, RunLine
-from soleflip.services import asks, carrying_out, decisions, placing, runs, stop
+from soleflip.services import asks, away, carrying_out, decisions, placing, runs, stop
 from soleflip.services.asks import Preview
 from soleflip.services.runs import Books, Work
 
 BATCH = 200
-MOST_REOPENED = 50
-"""A listing run of a rule goes on by itself so often after failures, then it stays on the dashboard."""
 
 _CAME_BACK = text("""
     SELECT pairs.item_id
@@ -39,7 +37,7 @@ _CAME_BACK = text("""
 """)
 _HALTED = text("""
     SELECT runs.id FROM ops.runs AS runs
-    WHERE runs.state = 'failed' AND runs.kind IN ('list', 'change') AND runs.actor LIKE 'rule%'
+    WHERE runs.state = 'failed' AND runs.kind = ANY(:kinds) AND runs.actor LIKE 'rule%'
     AND runs.finished_at < clock_timestamp() - make_interval(secs => :quiet)
     AND COALESCE((runs.params->>'reopened')::int, 0) < :most
     AND (EXISTS (SELECT FROM selling.stockx_listings AS listing
@@ -87,10 +85,9 @@ def process_quickflip_to_sale(work: Work) -> str:
 def list_again(session: Session, *, books: Books, now: datetime) -> list[Run]:
     """Put up once more the pairs of rules whose listing failed, ran out, or lost its buyer; each tries a few times.
 
-    A pair that the operator took off the market stays off.
+    A pair that the operator took off the market stays off; while the operator is away nothing goes up.
     """
-    switch = stop.switch(session)
-    if switch is not None and switch.is_stopped:
+    if stop.is_stopped(session) or away.in_force(session) is not None:
         return []
     ids = session.scalars(_CAME_BACK, {"most": MOST_TRIES, "batch": BATCH}).all()
     due = [pair for pair in _pairs(session, ids) if pair.tried_at is None or now - pair.tried_at >= _pause(pair)]
@@ -126,11 +123,14 @@ def _list_again(
 
 
 def _reopen(session: Session, work: Work) -> list[Run]:
-    """Let listing and change runs of rules that failed half-way go on, unless writes are stopped."""
-    switch = stop.switch(session)
-    if switch is not None and switch.is_stopped:
+    """Let listing and change runs of rules that failed half-way go on, unless writes are stopped.
+
+    What lists waits until the operator is back.
+    """
+    if stop.is_stopped(session):
         return []
-    halted = session.scalars(_HALTED, {"most": MOST_REOPENED, "quiet": 60 / work.tempo}).all()
+    kinds = ["change"] if away.in_force(session) is not None else ["list", "change"]
+    halted = session.scalars(_HALTED, {"most": MOST_REOPENED, "quiet": 60 / work.tempo, "kinds": kinds}).all()
     opened = []
     for run_id in halted:
         run = runs.reopen(session, run_id)

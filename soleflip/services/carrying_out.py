@@ -24,6 +24,7 @@ from soleflip.services import (
     alerts,
     asks,
     automation_rules,
+    away,
     decisions,
     listings,
     placing,
@@ -40,6 +41,7 @@ from soleflip.services.settings import AutomationSettings
 ROUND = 500
 """So many decisions are carried out in one transaction at most."""
 HOUR = timedelta(hours=1)
+AWAY = "You are away: it waits until you are back."
 SOLD = ("sold", "written_off")
 
 
@@ -78,7 +80,7 @@ class Task:
 def carry_out(session: Session, ids: Sequence[UUID] | None, *, books: Books, now: datetime) -> Carried:
     """Carry out approved decisions, all (None) or some, as far as the limits leave room.
 
-    1. While writes are stopped nothing is done; what is approved waits.
+    1. While writes are stopped nothing is done; what is approved waits. While the operator is away nothing is bought.
     2. One at a time in the house: the lock holds until the transaction ends, so limits are counted on firm ground.
     3. What has moved since ends; what finds no room waits and says what for; the rest is done.
     """
@@ -113,6 +115,7 @@ def _inside_limits(
     """Take decisions in the order of their approval as long as there is room; the others wait, each saying for what."""
     most = settings.load(session, AutomationSettings).money_per_day
     ledger = Used.of(session, books, now)
+    is_away = away.in_force(session) is not None
     tasks: list[Task] = []
     for decision, seen in standing:
         if decision.rule_id is None or len(tasks) == ROUND:
@@ -120,6 +123,10 @@ def _inside_limits(
         rule = automation_rules.read(automation_rules.get(session, decision.rule_id))
         if decision.is_autopilot and rule.spends and seen.too_cheap:
             automation_rules.ask_again(session, Decision.id == decision.id, why=seen.too_cheap)
+            carried.waiting += 1
+            continue
+        if is_away and rule.spends:
+            decision.outcome = AWAY
             carried.waiting += 1
             continue
         spent = ledger.spent(decision.rule_id, seen.product_id)

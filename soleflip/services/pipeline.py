@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from soleflip.domain.pipeline import MOST_TRIES, STAGES, Facts, Standing, standing
+from soleflip.domain.pipeline import MOST_REOPENED, MOST_TRIES, STAGES, Facts, Standing, standing
 from soleflip.services import cursors
 from soleflip.services.search import like
 
@@ -29,7 +29,8 @@ WITH places AS (
         decisions.state AS decision_state, decisions.outcome AS decision_note,
         NULL::text AS listing_status, NULL::text AS listing_note,
         NULL::text AS order_status, NULL::timestamptz AS ship_by, false AS is_to_buy, false AS is_kept_listed,
-        0 AS tries, NULL::timestamptz AS tried_at, NULL::text AS pair_note
+        0 AS tries, NULL::timestamptz AS tried_at, NULL::text AS pair_note,
+        NULL::text AS run_error, false AS run_goes_on
     FROM automation.decisions AS decisions
     WHERE decisions.state IN ('waiting', 'approved') AND decisions.action IN ('buy', 'list')
     UNION ALL
@@ -51,7 +52,9 @@ WITH places AS (
         orders.id, orders.stockx_order_number, decisions.id, decisions.state, decisions.outcome, listings.status,
         COALESCE(listings.error, listings.review->>'why'), orders.order_status, orders.ship_by,
         items.note IS NOT DISTINCT FROM 'to buy', COALESCE(pairs.is_kept_listed, false), COALESCE(pairs.tries, 0),
-        pairs.tried_at, pairs.note
+        pairs.tried_at, pairs.note,
+        CASE WHEN runs.id IS NOT NULL THEN COALESCE(runs.error, 'it stood still') END,
+        COALESCE(runs.actor LIKE 'rule%' AND COALESCE((runs.params->>'reopened')::int, 0) < :most_reopened, false)
     FROM inventory.items AS items
     LEFT JOIN LATERAL (
         SELECT * FROM selling.stockx_orders
@@ -60,6 +63,8 @@ WITH places AS (
     LEFT JOIN LATERAL (
         SELECT * FROM selling.stockx_listings WHERE item_id = items.id ORDER BY created_at DESC LIMIT 1
     ) AS listings ON true
+    LEFT JOIN ops.runs AS runs ON runs.id = listings.run_id AND runs.state = 'failed'
+        AND listings.status IN ('pending', 'submitting')
     LEFT JOIN automation.pairs AS pairs ON pairs.item_id = items.id
     LEFT JOIN automation.decisions AS decisions ON decisions.id = pairs.decision_id
     WHERE items.state <> 'written_off'
@@ -78,6 +83,7 @@ ORDER BY places.since DESC, places.key DESC LIMIT :limit
 _COUNTED = """
 SELECT places.stage, sum(places.pairs) FROM places WHERE NOT :by_rules OR places.rule_name IS NOT NULL GROUP BY 1
 """
+_COUNTED_BY = ("most_tries", "most_reopened", "by_rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,7 @@ def pipeline(
     since, key = cursors.read(after) if after else (None, None)
     values: dict[str, Any] = {
         "most_tries": MOST_TRIES,
+        "most_reopened": MOST_REOPENED,
         "stage": stage,
         "by_rules": by_rules,
         "words": like(words) if words else None,
@@ -137,7 +144,7 @@ def pipeline(
         "limit": limit + 1,
     }
     rows = session.execute(text(_PLACES + _SHOWN), values).all()
-    counted = session.execute(text(_PLACES + _COUNTED), {"most_tries": MOST_TRIES, "by_rules": by_rules})
+    counted = session.execute(text(_PLACES + _COUNTED), {name: values[name] for name in _COUNTED_BY})
     found: dict[str, int] = dict(counted.all())
     last = rows[limit - 1] if len(rows) > limit else None
     return Pipeline(

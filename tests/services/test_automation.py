@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from soleflip.models import AutomatedPair, Item, Run, RunLine, StockxListing
+from soleflip.models import AutomatedPair, Away, Decision, Item, Run, RunLine, StockxListing
 from soleflip.services import automation, decisions, listings, resumption, runs, stop
 from soleflip.services.runs import Work
 from tests.services.ruled import BOOKS, NOW, offer, rule, states
@@ -124,3 +124,29 @@ def test_a_listing_run_of_a_rule_that_stood_still_goes_on(session: Session, tran
     _, woken = automate(session, transaction)
     assert woken == [(run_id, "list")]
     assert session.get_one(Run, run_id).params["reopened"] == 1
+
+
+def test_while_the_operator_is_away_rules_buy_and_list_nothing_and_go_on_after(
+    session: Session, transaction: Any
+) -> None:
+    offer(session)
+    rule(session, "list", autopilot=True)
+    _, [(run_id, _)] = automate(session, transaction)
+    runs.finish(session, run_id, "failed", error="You are away.")
+    run = session.get_one(Run, run_id)
+    run.finished_at = run.created_at - timedelta(minutes=5)
+    time_away = Away(state="away", starts_at=NOW, began_at=NOW, actor="op")
+    session.add(time_away)
+    offer(session)
+    session.flush()
+    message, woken = automate(session, transaction)
+    assert message.startswith("1 decided, 0 carried out, 1 wait for room")
+    assert woken == []
+    assert "reopened" not in session.get_one(Run, run_id).params, "no try is used up"
+    waiting = session.scalars(select(Decision).where(Decision.state == "approved")).one()
+    assert waiting.outcome == "You are away: it waits until you are back."
+    time_away.state = "over"
+    session.flush()
+    _, woken = automate(session, transaction)
+    assert (run_id, "list") in woken
+    assert len(woken) == 2

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from soleflip.domain.pipeline import MOST_REOPENED
 from soleflip.models import AutomatedPair, Item, StockxListing, StockxOrder
 from soleflip.services import decisions, listings
 from soleflip.services.pipeline import Place, pipeline
@@ -125,3 +126,19 @@ def test_pages_and_stages_show_every_pair_once_in_two_statements(session: Sessio
     assert pipeline(session, words="gel").counts == page.counts
     assert pipeline(session, words="nothing like it").places == []
     assert BOOKS.currency == page.places[0].currency
+
+
+def test_a_pair_whose_listing_run_failed_says_whose_turn_it_is(session: Session) -> None:
+    offer(session)
+    rule(session, "list", autopilot=True)
+    decide(session)
+    [run] = carry(session).runs
+    run.state, run.error = "failed", "StockX did not answer."
+    standing = only(session).standing
+    assert (standing.waits_for, standing.needs_you) == ("The next automation run: StockX did not answer.", False)
+    run.params = run.params | {"reopened": MOST_REOPENED}
+    standing = only(session).standing
+    assert (standing.next, standing.needs_you) == ("Let its listing run go on", True)
+    assert standing.waits_for == "You: the run failed: StockX did not answer."
+    run.params, run.actor = {}, "op"
+    assert only(session).standing.needs_you, "what the operator ordered nobody else lets go on"
