@@ -190,7 +190,7 @@ def _wanted(session: Session, now: datetime) -> list[Wanted]:
 
 def _open_gtins(session: Session, offers: Sequence[int]) -> list[str]:
     query = select(MarketPrice.gtin).where(
-        MarketPrice.id.in_(offers), MarketPrice.match_state == "unmatched", MarketPrice.gtin.is_not(None)
+        MarketPrice.id.in_(offers), MarketPrice.match_state.in_(("unmatched", "none")), MarketPrice.gtin.is_not(None)
     )
     return [gtin for gtin in session.scalars(query.order_by(MarketPrice.gtin)) if gtin]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from soleflip.config import Settings
 from soleflip.db import db
@@ -126,6 +127,13 @@ def test_what_stockx_does_not_know_is_remembered_as_such(sourcing: Sourcing) -> 
     # Known now, but nobody asks again before the week is over.
     sourcing.know(DEMO_FEED)
     assert "looked up" not in (sourcing.run("detect").message or "")
+    # Then by the number alone, too, where the shop tells no style code.
+    some = [offer.id for offer in in_stock if offer.gtin][:3]
+    asked = {"style_code": None, "style_key": None, "looked_up_at": sourcing.runtime.clock() - timedelta(days=8)}
+    with sourcing.runtime.transaction() as session:
+        session.execute(update(MarketPrice).where(MarketPrice.id.in_(some)).values(asked))
+    sourcing.run("detect")
+    assert {offer.match_state for offer in sourcing.offers() if offer.id in some} == {"firm"}
 
 
 def test_every_row_of_the_real_feed_finds_the_right_size(sourcing: Sourcing, shared: Path) -> None:
