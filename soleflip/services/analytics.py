@@ -18,6 +18,7 @@ from soleflip.models import (
     Brand,
     Item,
     LedgerEntry,
+    Opportunity,
     Product,
     ProfitDay,
     Purchase,
@@ -176,6 +177,7 @@ def by_group(session: Session, period: Period, group: str, books: Books, limit: 
         .outerjoin(Item, Item.id == StockxOrder.item_id)
         .outerjoin(Shop, Shop.id == Item.shop_id)
         .outerjoin(Purchase, Purchase.id == Item.purchase_id)
+        .outerjoin(Opportunity, Opportunity.id == Item.opportunity_id)
         .outerjoin(StockxListing, StockxListing.id == StockxOrder.listing_id)
         .group_by(text("group_name"))
     )
@@ -332,7 +334,8 @@ def _group_name(group: str) -> Any:
         "brand": Brand.name,
         "product": func.coalesce(Product.title, StockxOrder.title),
         "size": StockxOrder.size,
-        "shop": func.coalesce(Shop.name, Purchase.supplier),
+        # A pair that was sold before anybody said that it is bought is of the shop whose offer it was listed for.
+        "shop": func.coalesce(Shop.name, Purchase.supplier, Opportunity.shop_name),
         "strategy": StockxListing.strategy,
         "destination": StockxOrder.destination,
     }

@@ -35,7 +35,10 @@ class Found:
 
 def check_name(folder: str) -> str:
     """Return the name of a folder to watch; raises InvalidInput for one that could lead elsewhere."""
-    plain = folder.strip().strip("/")
+    plain = folder.strip()
+    if plain.startswith("/"):
+        raise InvalidInput("Give a name below feeds in the data folder, no path from the root.", field="folder")
+    plain = plain.rstrip("/")
     if not _NAME.fullmatch(plain) or ".." in plain or len(plain) > 200:
         raise InvalidInput("A folder's name has letters, digits, spaces, dots and dashes only.", field="folder")
     return plain

@@ -102,6 +102,17 @@ def test_groups_add_up_to_the_whole(session: Session, books: Books, group: str) 
     assert sum((found.figures for found in groups), Figures()) == analytics.profit(session, EVER, books)
 
 
+def test_a_pair_that_is_sold_before_it_is_bought_is_of_the_offers_shop(session: Session, books: Books) -> None:
+    from tests.web.test_listings import make_opportunity, make_variant
+
+    opportunity = make_opportunity(session, make_variant(session))
+    item = make_listing(session, "L1", cost="60.00").item
+    item.opportunity_id, item.purchase_id, item.shop_id = opportunity.id, None, None
+    sell(session, books, "1", "L1")
+    (found,) = analytics.by_group(session, EVER, "shop", books)
+    assert found.name == "Sole Shop"
+
+
 @pytest.mark.usefixtures("three_sales")
 def test_a_return_brings_every_figure_back(session: Session, books: Books) -> None:
     sell(session, books, "1", "L1", status="RETURNED", updated="2026-02-28T10:00:00Z", payout=None)

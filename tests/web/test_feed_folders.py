@@ -157,7 +157,9 @@ def test_of_two_files_that_wait_for_columns_the_newer_counts(app: Any, folder: P
     assert entries == {"one.csv": "cancelled", "two.csv": "mapping"}
 
 
-@pytest.mark.parametrize("name", ["", "..", "../etc", "/etc/passwd/..", "a/../../b", "a\x00b", "~root", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["", "..", "../etc", "/etc/passwd/..", "/var/feeds", "a/../../b", "a\x00b", "~root", "x" * 300]
+)
 def test_a_folder_that_could_lead_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         feed_folders.check_name(name)

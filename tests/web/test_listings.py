@@ -88,6 +88,7 @@ def make_opportunity(session: Any, variant: Variant, cost: str = "50") -> Opport
         expected_profit=Decimal("40"),
         is_worth=True,
         shop_id=offer.shop_id,
+        shop_name=shop.name,
         product_id=variant.product_id,
         title=variant.product.title,
         words=variant.product.title.lower(),
