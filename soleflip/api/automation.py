@@ -103,6 +103,17 @@ class WaitingShape(Shape):
     requests: int
 
 
+class DecidedShape(Shape):
+    """What of one rule is approved: `amount` is the money of its `pairs`, in `currency`."""
+
+    rule_name: str
+    action: str
+    count: int
+    pairs: int
+    amount: Amount | None
+    currency: str | None
+
+
 class OutlookShape(Shape):
     """What resuming would let out."""
 
@@ -110,6 +121,8 @@ class OutlookShape(Shape):
     waiting: list[WaitingShape]
     halted: list[RunShape] = Field(description="Runs that failed with something left to send.")
     decisions: int = Field(description="Approved decisions of rules, carried out by the next automation run.")
+    approved: list[DecidedShape] = Field(description="The same by rule.")
+    fallen: int = Field(description="Opportunities at prices as they made everything halt by itself.")
     requests: int
     minutes: Number = Field(description="How long the requests take at the allowed rate.")
 
@@ -245,6 +258,8 @@ def preview_resume() -> OutlookShape:
         waiting=[WaitingShape.model_validate(each) for each in found.waiting],
         halted=[RunShape.of(run) for run in found.halted],
         decisions=found.decisions,
+        approved=[DecidedShape.model_validate(each) for each in found.approved],
+        fallen=found.fallen,
         requests=found.requests,
         minutes=found.minutes,
     )

@@ -240,6 +240,11 @@ def resume() -> None:
     for row in found.waiting:
         how = "goes out by itself" if row.goes_by_itself else "waits for its run to go on"
         click.echo(f"{row.count} {row.words}: {how}.")
-    if found.decisions:
-        click.echo(f"{found.decisions} approved decisions of rules: carried out inside their limits.")
+    for rule in found.approved:
+        money = f", {count_of(rule.pairs, 'pair')} for {rule.amount:.2f} {rule.currency}" if rule.amount else ""
+        decided = count_of(rule.count, "approved decision")
+        click.echo(f"{decided} of {rule.rule_name}{money}: carried out inside its limits.")
+    if found.fallen:
+        cheap = count_of(found.fallen, "opportunity", "opportunities")
+        click.echo(f"The cause still stands: {cheap} at fallen prices.")
     click.echo("Writes to StockX go on.")

@@ -10,10 +10,13 @@ from decimal import Decimal
 from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
+from soleflip.domain.automation import SPENDS
+from soleflip.domain.halts import HaltSettings
 from soleflip.domain.money import HUNDRED
-from soleflip.models import Decision, ListingChange, Run, StockxListing, StopSwitch
-from soleflip.services import halts, runs, stop
+from soleflip.models import Decision, ListingChange, MarketPrice, Opportunity, Run, StockxListing, StopSwitch
+from soleflip.services import halts, runs, settings, stop
 from soleflip.services.asks import BATCH, REQUESTS_PER_BATCH
+from soleflip.services.rule_facts import price_before
 
 WORDS = {
     "list": "new asks",
@@ -51,17 +54,36 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What of one rule is approved: so many decisions, to buy `pairs` for `amount` in `currency` where they spend."""
+
+    rule_name: str
+    action: str
+    count: int
+    pairs: int
+    amount: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """What happens on resuming; `rate` is the allowed requests a second.
 
-    `decisions` counts what is approved, which the next automation run carries out inside the limits of its rules.
+    `approved` is what the next automation run carries out inside the limits of its rules. `fallen` counts the
+    opportunities that still rest on prices as they made everything halt by itself.
     """
 
     switch: StopSwitch | None
     waiting: Sequence[Waiting]
     halted: Sequence[Run]
-    decisions: int
+    approved: Sequence[Decided]
+    fallen: int
     rate: float
+
+    @property
+    def decisions(self) -> int:
+        """How many decisions are approved."""
+        return sum(each.count for each in self.approved)
 
     @property
     def is_stopped(self) -> bool:
@@ -85,9 +107,9 @@ class Outlook:
 
 
 def outlook(session: Session, *, rate: float) -> Outlook:
-    """Return what resuming would let out now, in five statements."""
-    waiting = [*_listings(session), *_changes(session)]
-    return Outlook(stop.switch(session), waiting, halted(session), _approved(session), rate)
+    """Return what resuming would let out now, in five statements; seven after a halt by itself."""
+    waiting, switch = [*_listings(session), *_changes(session)], stop.switch(session)
+    return Outlook(switch, waiting, halted(session), _approved(session), _fallen(session, switch), rate)
 
 
 def halted(session: Session) -> Sequence[Run]:
@@ -119,8 +141,39 @@ def resume(session: Session, *, go_on: bool, actor: str, now: datetime) -> Seque
     return reopened
 
 
-def _approved(session: Session) -> int:
-    query = select(func.count()).where(Decision.state == "approved", Decision.action != "alert")
+def _approved(session: Session) -> list[Decided]:
+    spends = Decision.action.in_(SPENDS)
+    of = (Decision.rule_name, Decision.action, Decision.currency)
+    query = (
+        select(
+            Decision.rule_name,
+            Decision.action,
+            func.count(),
+            func.coalesce(func.sum(Decision.pairs).filter(spends), 0),
+            func.sum(Decision.amount).filter(spends),
+            Decision.currency,
+        )
+        .where(Decision.state == "approved", Decision.action != "alert")
+        .group_by(*of)
+        .order_by(*of)
+    )
+    return [Decided(*row) for row in session.execute(query)]
+
+
+def _fallen(session: Session, switch: StopSwitch | None) -> int:
+    if switch is None or not switch.is_stopped or switch.actor != halts.ACTOR or switch.at is None:
+        return 0
+    kept = HUNDRED - settings.load(session, HaltSettings).fall_percent
+    query = (
+        select(func.count())
+        .select_from(Opportunity)
+        .join(MarketPrice, MarketPrice.id == Opportunity.market_price_id)
+        .where(
+            Opportunity.state == "open",
+            Opportunity.is_worth,
+            MarketPrice.price * HUNDRED < price_before(switch.at) * kept,
+        )
+    )
     return session.scalars(query).one()
 
 

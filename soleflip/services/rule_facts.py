@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ScalarSelect, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from soleflip.domain import automation
@@ -120,20 +120,25 @@ def _opportunities(
     return [_offer(rows[each], held, pace, least, fall) for each in ids if each in rows]
 
 
-def _offers(now: datetime) -> Select[Any]:
-    before = (
+def price_before(now: datetime) -> ScalarSelect[Decimal]:
+    """Return the highest earlier price of an offer, in its currency, that was seen not long before `now`."""
+    return (
         select(func.max(MarketPriceHistory.price))
         .where(
             MarketPriceHistory.market_price_id == MarketPrice.id,
             MarketPriceHistory.currency == MarketPrice.currency,
             MarketPriceHistory.seen_at >= now - timedelta(days=FALL_DAYS),
         )
+        .correlate(MarketPrice)
         .scalar_subquery()
     )
+
+
+def _offers(now: datetime) -> Select[Any]:
     columns: Sequence[Any] = (
         *(Opportunity, MarketPrice, Product.title, Product.id, Product.brand_id),
         *(Variant.size, Variant.sizes),
-        *(func.coalesce(LatestQuote.highest_bid, LatestQuote.lowest_ask), before),
+        *(func.coalesce(LatestQuote.highest_bid, LatestQuote.lowest_ask), price_before(now)),
     )
     return (
         select(*columns)

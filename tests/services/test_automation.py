@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -107,7 +108,11 @@ def test_before_resuming_the_approved_decisions_that_would_be_carried_out_are_to
     assert resumption.outlook(session, rate=1).decisions == 0
     stop.stop(session, actor="op", reason="look", now=NOW)
     decisions.approve(session, None, actor="op", now=NOW)
-    assert resumption.outlook(session, rate=1).decisions == 1
+    outlook = resumption.outlook(session, rate=1)
+    assert outlook.decisions == 1
+    [decided] = outlook.approved
+    assert (decided.action, decided.count, decided.pairs) == ("list", 1, 1)
+    assert (decided.amount, decided.currency) == (Decimal(50), "EUR")
     stop.resume(session, actor="op", now=NOW)
     automate(session, transaction)
     assert resumption.outlook(session, rate=1).decisions == 0

@@ -22,7 +22,7 @@ from soleflip.models import (
     MarketPriceHistory,
     Opportunity,
 )
-from soleflip.services import automation_rules, decisions, halts, stop
+from soleflip.services import automation_rules, decisions, halts, resumption, stop
 from tests.services.ruled import NOW, carry, decide, offer, rule, states
 
 
@@ -224,6 +224,7 @@ def test_after_a_mass_fall_of_a_feed_resuming_buys_nothing_by_itself(session: Se
     session.add(MarketPriceHistory(market_price_id=offered.id, price=Decimal(50), currency="EUR", seen_at=NOW))
     offered.price = fallen.price = fallen.cost = Decimal(20)
     session.flush()
+    assert resumption.outlook(session, rate=1).fallen == 1, "the cause still stands"
     stop.resume(session, actor="op", now=NOW)
     decisions.drop_stale(session, NOW)
     decide(session)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
 
+from markupsafe import Markup
 from sqlalchemy import select
 
-from soleflip.models import AuditEntry, ListingChange, Run, StopSwitch, TimetableSetting
+from soleflip.models import AuditEntry, Decision, ListingChange, Run, StopSwitch, TimetableSetting
 from soleflip.services import timetable
 from soleflip.web import filters
 from tests.web.conftest import post
@@ -56,6 +60,17 @@ def test_resuming_lets_halted_runs_go_on_when_asked(browser, book):
     with book() as session:
         run = session.get_one(Run, key)
         assert (run.state, run.attempts, run.error) == ("queued", 0, None)
+
+
+def test_resuming_shows_what_rules_are_about_to_buy(browser, book):
+    facts = {"action": "buy", "basis": "50.00 EUR", "state": "approved", "sentence": "Cheap.", "detail": {}}
+    money = {"pairs": 2, "amount": Decimal(100), "currency": "EUR"}
+    with book() as session:
+        session.add_all(Decision(rule_name="Bargains", subject_id=uuid4(), **facts, **money) for _ in range(2))
+    post(browser, "/automation/stop", reason="look")
+    for path in ("/automation", "/automation/resume"):
+        shown = " ".join(Markup(browser.get(path).text).striptags().split())
+        assert re.search(r"Bargains: 2 (approved )?decisions, 4 pairs for \D{0,3}200", shown), path
 
 
 def test_a_line_of_the_timetable_starts_now(browser, book):
