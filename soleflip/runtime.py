@@ -26,7 +26,12 @@ log = structlog.get_logger()
 
 TASK = "soleflip.jobs.tasks.perform"
 URGENT = frozenset({"away", "list", "change", "order_sync", "product_lookup", "deliver_alerts", "test_channel"})
-QUEUES = ("urgent", "default")
+LONG = frozenset(
+    {"feed_fetch", "feed_import", "catalog_lookup", "detect", "compute", "replay", "backup", "export", "tax_export"}
+)
+QUEUES = ("urgent", "default", "long")
+QUICK_QUEUES = QUEUES[:2]
+"""What a quick worker takes: so sales, repricing and order sync wait behind no feed and no backup."""
 WORKER_TTL = 60
 """A worker that waits gives a sign of life so many seconds apart, less 15; a minute later it counts as gone."""
 BELIEVED = 30
@@ -43,7 +48,8 @@ class RunQueue:
 
     def wake(self, run_id: UUID, kind: str = "") -> bool:
         """Put a run's id into the queue, unless it waits there; False (and a log line) when it can't be reached."""
-        name = QUEUES[0] if kind in URGENT else QUEUES[1]
+        urgent, default, long = QUEUES
+        name = urgent if kind in URGENT else long if kind in LONG else default
         try:
             if not self.redis.set(_waiting(run_id), 1, nx=True, ex=BELIEVED):
                 return True

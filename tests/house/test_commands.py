@@ -22,7 +22,7 @@ COMMANDS = processes.procfile(PROJECT / "Procfile")
 
 
 def test_the_procfile_has_every_process() -> None:
-    assert set(COMMANDS) == {"release", "web", "worker", "scheduler", "sandbox"}
+    assert set(COMMANDS) == {"release", "web", "worker", "quick", "scheduler", "sandbox"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

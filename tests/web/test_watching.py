@@ -141,8 +141,9 @@ def test_a_run_waits_in_the_queue_once_however_often_it_is_woken(app):
     run_id, other = uuid4(), uuid4()
     assert all(parts.queue.wake(run_id) for _ in range(5))
     assert parts.queue.wake(other, "list")
+    assert parts.queue.wake(uuid4(), "feed_fetch")
     waiting = [Queue(name, connection=parts.redis, serializer="json").count for name in QUEUES]
-    assert waiting == [1, 1]
+    assert waiting == [1, 1, 1]
     parts.queue.taken(run_id)
     assert parts.queue.wake(run_id)
     assert Queue("default", connection=parts.redis, serializer="json").count == 2
