@@ -194,16 +194,21 @@ class Report:
             self.summary[key] = self.summary.get(key, ZERO) + booked.payout
 
     def bridge(self) -> list[tuple[str, Decimal]]:
-        """Walk from gross receipts to net profit, as between a 1099-K and Schedule C."""
-        total = self.total
+        """Walk from gross receipts to the report's profit; under Schedule C from the 1099-K, with the form's lines."""
+        total, is_us = self.total, self.treatment == "schedule_c"
+
+        def line(text: str, of_the_form: str) -> str:
+            return f"{text} ({of_the_form})" if is_us else text
+
         return [
-            ("Gross receipts: sale prices, as on a 1099-K (line 1)", total.price),
-            *((f"{name} (line 10 or 27)", amount) for name, amount in sorted(self.by_fee.items())),
+            (line("Gross receipts: sale prices" + ", as on a 1099-K" * is_us, "line 1"), total.price),
+            *((line(name, "line 10 or 27"), amount) for name, amount in sorted(self.by_fee.items())),
             ("Payout: what StockX paid", total.payout),
-            ("Cost of goods sold, where known (line 4)", -total.cost),
+            (line("Cost of goods sold, where known", "line 4"), -total.cost),
             ("Payouts of sales whose cost is unknown, not counted as profit", -total.unknown_payout),
             ("Penalties and write-offs", total.other),
-            ("Net profit before other expenses (towards line 31)", total.profit + total.vat),
+            *([("VAT in the margin", -total.vat)] if total.vat else []),
+            (line("Net profit before other expenses", "towards line 31"), total.profit),
         ]
 
 

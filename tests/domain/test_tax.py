@@ -77,7 +77,8 @@ def test_totals_add_up_by_month_quarter_and_year(treatment: str, profit: str, va
         assert sum(part.payout for part in parts.values()) == total.payout
     steps = [amount for _, amount in report.bridge()]
     assert sum(steps[:2]) == steps[2] == total.payout
-    assert sum(steps[2:-1]) == steps[-1]
+    assert sum(steps[2:-1]) == steps[-1] == total.profit
+    assert any("1099-K" in name for name, _ in report.bridge()) is (treatment == "schedule_c")
     assert sum(report.summary.values()) == (total.payout if treatment == "intra_eu" else 0)
 
 
