@@ -17,6 +17,7 @@ from soleflip.api.fields import (
     Ids,
     Moment,
     Percent,
+    Plain,
     RefusedRow,
     RunShape,
     Shape,
@@ -31,7 +32,7 @@ from soleflip.services.away_asks import Return
 bp = Blueprint("away", __name__, url_prefix="/automation/away")
 
 TAG = "Automation"
-Price = Annotated[Decimal, Field(gt=0, lt=10_000_000, decimal_places=2, examples=["95"])]
+Price = Annotated[Decimal, Field(gt=0, lt=10_000_000, decimal_places=2, examples=["95"]), Plain]
 
 
 class AwayShape(Shape):

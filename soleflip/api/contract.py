@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import structlog
 from flask import Request, Response, make_response, request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from spectree import Response as Answers
 from spectree import SpecTree
 from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
@@ -123,9 +125,20 @@ def _before(_request: Any, _response: Any, error: Exception | None, _instance: A
     """Turn fields that don't fit into a problem."""
     if isinstance(error, ValidationError):
         raise Unfit(
-            FieldProblem(field=".".join(str(part) for part in each["loc"]) or "body", message=each["msg"])
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
+            FieldProblem(field=".".join(str(part) for part in each["loc"]) or "body", message=_sentence(each))
+            for each in error.errors(include_url=False, include_input=False)
         )
+
+
+def _sentence(refusal: ErrorDetails) -> str:
+    """Say what is wanted of a field in words: no class of ours, no pattern where there are names to choose from."""
+    said, pattern = refusal["msg"], str(refusal.get("ctx", {}).get("pattern", ""))
+    if refusal["type"] in ("model_type", "model_attributes_type"):
+        return "A JSON object is wanted."
+    if names := re.fullmatch(r"\^(-\?)?\(([\w|.-]+)\)\$", pattern):
+        order = ", each with a - before it for the other order" if names[1] else ""
+        return f"One of these is wanted: {names[2].replace('|', ', ')}{order}."
+    return said.removeprefix("Value error, ")
 
 
 def _after(_request: Any, _response: Any, error: Exception | None, _instance: Any, _adapter: Any) -> None:

@@ -46,7 +46,8 @@ PROBLEMS = {
     "not-acceptable": "There is no answer in the format that Accept asks for.",
     "conflict": "Somebody was first, or the thing is in a state that forbids this. Look again.",
     "in-flight": "The first request with this Idempotency-Key is still being worked on. Wait as Retry-After says.",
-    "refused": "A guard said no, on purpose; `guard` names it: below the floor, cost unknown, stopped.",
+    "refused": "A guard said no, on purpose; `guard` names it: below_floor, cost_unknown, away. "
+    "A stop refuses no request: what is asked for waits in its run until writes go on.",
     "needs-human": "Only a person can decide or act: reconnect, review.",
     "too-large": "The file, the address or the headers are too large.",
     "unsupported-media-type": "The body is of another kind than the one declared.",

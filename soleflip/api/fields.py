@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from flask import current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from spectree.model_adapter.pydantic_adapter import BaseFile
 from werkzeug.datastructures import FileStorage
 
 from soleflip.domain.errors import InvalidInput
-from soleflip.domain.money import cents
+from soleflip.domain.money import cents, plain_number
 from soleflip.models import Product, Run, Variant
 
 _AMOUNT = {"type": "string", "format": "amount", "pattern": r"^-?[0-9]+\.[0-9]{2}$", "examples": ["95.00"]}
@@ -47,15 +57,40 @@ Number = Annotated[Decimal, _Exact, WithJsonSchema(_NUMBER, mode="serialization"
 Moment = Annotated[datetime, PlainSerializer(utc, return_type=str), WithJsonSchema(_MOMENT, mode="serialization")]
 """A time in an answer: ISO 8601, UTC."""
 
-AskedAmount = Annotated[Decimal, Field(ge=0, lt=10_000_000, decimal_places=2, examples=["95.00"])]
+
+def _plainly(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return plain_number(value)
+        except InvalidOperation:
+            raise ValueError("An amount is written with digits and a point, like 95.00.") from None
+    return value
+
+
+Plain = BeforeValidator(_plainly)
+"""Reads the text of an amount in a request as every form does."""
+
+AskedAmount = Annotated[Decimal, Field(ge=0, lt=10_000_000, decimal_places=2, examples=["95.00"]), Plain]
 """An amount in a request: text or a number, at most two decimals."""
 
-Setting = (
+
+def _one_sentence(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+    """Refuse a value once, not once for each type that it could have had."""
+    try:
+        return inner(value)
+    except ValidationError:
+        raise ValueError(
+            "Text of at most 1,000 characters, a number of at most 10,000,000, true, false or null is wanted."
+        ) from None
+
+
+Setting = Annotated[
     Annotated[str, Field(max_length=1000)]
     | Annotated[Decimal, Field(ge=-10_000_000, le=10_000_000), WithJsonSchema({"type": "number"}, mode="validation")]
     | bool
-    | None
-)
+    | None,
+    WrapValidator(_one_sentence),
+]
 """The value of a setting in a request: text or, where it is a number, a number as well; null for none."""
 
 Settings = Annotated[dict[Annotated[str, Field(max_length=60)], Setting], Field(max_length=40)]

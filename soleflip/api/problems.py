@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import NoMoreData, ParseException
 from pydantic import BaseModel, ConfigDict, Field
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from soleflip.domain.errors import (
     Conflict,
@@ -75,7 +77,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened this time, for a person to read.")
     request_id: str = Field(description="Finds this request in the server's log.")
     errors: list[FieldProblem] = Field(default=[], description="The fields that were refused, if any.")
-    guard: str | None = Field(default=None, description="Which guard refused: below_floor, stopped, stale, ...")
+    guard: str | None = Field(default=None, description="Which guard refused: below_floor, cost_unknown, away, ...")
 
 
 class Unfit(InvalidInput):
@@ -90,6 +92,14 @@ class Unfit(InvalidInput):
 def install(app: Flask) -> None:
     """Let the application's error handlers answer in the API's shape below its address."""
     app.extensions["problem"] = lambda status, detail: answer(status, detail)
+    for broken in (ParseException, NoMoreData):
+        app.register_error_handler(broken, _unreadable)
+
+
+def _unreadable(error: Exception) -> ResponseReturnValue:
+    """Answer a request whose body broke off or was no chunks, which shows only while it is read."""
+    log.info("body could not be read", path=request.path, error=str(error)[:200])
+    return current_app.handle_http_exception(BadRequest("The body can't be read to its end. Nothing was changed."))
 
 
 def of_domain(error: SoleFlipError) -> Response:

@@ -22,6 +22,7 @@ from soleflip.api.fields import (
     Page,
     Paged,
     Percent,
+    Plain,
     ProductShape,
     Shape,
     Started,
@@ -41,7 +42,7 @@ from soleflip.services.opportunity_filter import SORTS, OpportunityFilter
 bp = Blueprint("quickflip", __name__, url_prefix="/quickflip")
 
 TAG = "QuickFlip"
-Least = Annotated[Decimal, Field(gt=-10_000_000, lt=10_000_000, decimal_places=2)]
+Least = Annotated[Decimal, Field(gt=-10_000_000, lt=10_000_000, decimal_places=2), Plain]
 
 
 class OpportunityQuery(Asked):

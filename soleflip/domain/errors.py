@@ -1,5 +1,9 @@
 """Errors named by what the caller can do about them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class SoleFlipError(Exception):
     """Root of every error that this program raises on purpose; its text is written for the operator."""
@@ -38,3 +42,9 @@ class RetryLater(SoleFlipError):
 
 class NeedsHuman(SoleFlipError):
     """Only a person can decide or act (reconnect, review)."""
+
+
+def nothing_left(start: str, reasons: Iterable[str], guard: str | None) -> SoleFlipError:
+    """Return the error for things of which none was taken: Refused where it was one guard's word, else Conflict."""
+    said = f"{start} {' '.join(sorted(set(reasons))[:3])}"
+    return Refused(said, guard=guard) if guard else Conflict(said)

@@ -60,5 +60,5 @@ def check_ask(amount: Decimal, floor: Decimal | None, *, cost_unknown_accepted: 
         if not cost_unknown_accepted:
             raise CostUnknown("The cost of this pair is unknown: enter it, or accept that once.", guard="cost_unknown")
     elif amount < whole_up(floor):
-        raise BelowFloor(f"{amount} is below the floor of {whole_up(floor)}.", guard="floor")
+        raise BelowFloor(f"{amount} is below the floor of {whole_up(floor)}.", guard="below_floor")
     return amount.quantize(Decimal(1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
 
 from soleflip.domain.errors import InvalidInput
 
@@ -11,10 +12,24 @@ CENT = Decimal("0.01")
 ONE = Decimal("1")
 ZERO = Decimal("0")
 HUNDRED = Decimal("100")
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
 class CurrencyMismatch(InvalidInput):
     """Two amounts of different currencies were put together without a rate."""
+
+
+def plain_number(text: str) -> Decimal:
+    """Read an amount or number that somebody typed: 0 to 9 and a point; raises InvalidOperation, also for 1e3."""
+    if not _PLAIN.fullmatch(text.strip()):
+        raise InvalidOperation(f"{text[:20]!r} is no plain number")
+    return Decimal(text.strip())
+
+
+def kept_number(text: str) -> Decimal:
+    """Read a number as it was typed, or as we keep one: str() writes a very small Decimal as 1E-7."""
+    number = Decimal(text)
+    return number if str(number) == text else plain_number(text)
 
 
 def cents(amount: Decimal) -> Decimal:

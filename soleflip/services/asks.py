@@ -40,7 +40,7 @@ class AskRow:
 
     `source` is the id of the opportunity or item; `item_id` None means a pair that is yet to be ordered, of which
     `quantity` are, and `most` could be, listed; the amounts are those of one pair. `strategy_by` says whose word the
-    strategy is.
+    strategy is, `guard` which guard refused where one did.
     """
 
     source: UUID
@@ -67,6 +67,7 @@ class AskRow:
     most: int
     strategy: str
     strategy_by: str
+    guard: str | None = None
 
     @property
     def arm(self) -> str | None:
@@ -219,19 +220,19 @@ def _row(
     wanted: Decimal | None,
     own: tuple[Decimal, ...],
 ) -> AskRow:
-    refused = source.blocked
+    refused, guard = source.blocked, None
     ask = wanted if wanted is not None else decision.ask
     if refused is None and source.variant.stockx_variant_id is None:
         refused = "StockX does not know this size."
     if refused is None and wanted is None and decision.kind == "refuse":
-        refused = decision.reason
+        refused, guard = decision.reason, decision.guard or None
     if refused is None and ask is None:
         refused = decision.reason
     if refused is None and ask is not None:
         try:
             ask = check_ask(ask, decision.floor, cost_unknown_accepted=False)
         except (Refused, InvalidInput) as error:
-            refused = str(error)
+            refused, guard = str(error), error.guard if isinstance(error, Refused) else None
     estimate = estimate_payout(ask, schedule) if ask is not None else None
     profit = estimate.payout - source.cost if estimate and source.cost is not None else None
     return AskRow(
@@ -259,6 +260,7 @@ def _row(
         most=source.most,
         strategy=rule.strategy,
         strategy_by=rule.strategy_layer,
+        guard=guard,
     )
 
 

@@ -200,7 +200,7 @@ def decide(
         asked = changes.ask(session, wishes, run_id=run.id, actor=actor, now=now, is_home=True)
         run.total = asked.waiting
         if not asked.waiting and len(wishes) == len(rows):
-            raise Conflict("Nothing goes up. " + " ".join(sorted(set(asked.refused.values()))[:3]))
+            raise asked.why_nothing("Nothing goes up.")
     for row in rows:
         if row.listing_id not in asked.refused:
             row.decision = "kept" if choices[row.listing_id][0] == "keep" else "back"

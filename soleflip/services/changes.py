@@ -16,7 +16,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
-from soleflip.domain.errors import Conflict, InvalidInput, SoleFlipError
+from soleflip.domain.errors import Conflict, InvalidInput, Refused, SoleFlipError, nothing_left
 from soleflip.domain.listings import ON_STOCKX
 from soleflip.models import ListingChange, StockxListing
 from soleflip.services import away, listings, pricing_rules, stock
@@ -45,10 +45,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of wishes: how many wait to be carried out, and the sentence for each that was refused."""
+    """What became of wishes: how many wait to be carried out, and the sentence for each that was refused.
+
+    `guard` is the short name of the guard that refused, where one and the same refused all.
+    """
 
     waiting: int
     refused: dict[UUID, str]
+    guard: str | None = None
+
+    def why_nothing(self, start: str) -> SoleFlipError:
+        """Return the error that says why none was taken: Refused where it was one guard's word, else Conflict."""
+        return nothing_left(start, self.refused.values(), self.guard)
 
 
 def ask(
@@ -77,6 +85,7 @@ def ask(
     shut = not is_home and any(wish.kind == "activate" for wish in wanted.values()) and away.in_force(session)
     accepted: list[dict[str, Any]] = []
     refused: dict[UUID, str] = {}
+    guards: set[str | None] = set()
     for row in rows:
         wish = wanted[row.id]
         try:
@@ -85,6 +94,7 @@ def ask(
             price = _checked(session, row, wish, now, rulebook)
         except SoleFlipError as error:
             refused[row.id] = str(error)
+            guards.add(error.guard if isinstance(error, Refused) else None)
             continue
         accepted.append(
             {
@@ -103,8 +113,9 @@ def ask(
         )
     for missing in wanted.keys() - {each["listing_id"] for each in accepted} - refused.keys():
         refused[missing] = "There is no such listing."
+        guards.add(None)
     if not accepted:
-        return Asked(0, refused)
+        return Asked(0, refused, next(iter(guards)) if len(guards) == 1 else None)
     if state == "waiting":
         priced = [each["listing_id"] for each in accepted if each["kind"] == "price"]
         supersede(session, priced, "The price was changed another way.", now=now)

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select,
 from sqlalchemy import literal as bound
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.models import Opportunity, Shop
 from soleflip.models.market import FIRST_DAY, NOTHING, SHOWN, SORTED_BY, SORTED_BY_OPTIONAL
 from soleflip.services.search import like
@@ -267,7 +268,7 @@ def _read_place(name: str, value: str) -> Any:
 
 def _amount(text: str | None) -> Decimal | None:
     try:
-        number = Decimal((text or "").strip().replace(",", "."))
+        number = plain_number((text or "").replace(",", "."))
     except InvalidOperation:
         return None
     return number if number.is_finite() and abs(number) < -Decimal(NOTHING) else None

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from soleflip.domain.errors import Conflict
+from soleflip.domain.errors import SoleFlipError, nothing_left
 from soleflip.domain.words import count_of
 from soleflip.models import Item, ListingMove, Opportunity, Run, StockxListing
 from soleflip.services import runs, settings
@@ -23,11 +23,11 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
     """Write one pending listing per listable row, reserve its item, and start the run that lists them.
 
     All rows in a handful of statements, so that 250 rows answer at once. Raises Conflict when nothing is left to
-    list, for instance on a second click.
+    list, for instance on a second click, and Refused when it was one guard that left nothing.
     """
     rows = shown.listable
     if not rows:
-        raise Conflict("There is nothing to list in this selection: " + _why_nothing(shown))
+        raise _why_nothing(shown)
     days = settings.load(session, PricingSettings).expires_after_days
     run = runs.start(session, "list", actor=actor, total=shown.pairs)
     items = _take_items(session, rows)
@@ -52,9 +52,11 @@ def order(session: Session, shown: Preview, *, actor: str, now: datetime, create
     return run
 
 
-def _why_nothing(shown: Preview) -> str:
-    reasons = sorted({row.refused for row in shown.rows if row.refused})
-    return " ".join(reasons[:3]) or "no row was selected."
+def _why_nothing(shown: Preview) -> SoleFlipError:
+    reasons = [row.refused for row in shown.rows if row.refused] or ["no row was selected."]
+    guards = {row.guard for row in shown.rows if row.refused}
+    start = "There is nothing to list in this selection:"
+    return nothing_left(start, reasons, guards.pop() if len(guards) == 1 else None)
 
 
 def _take_items(session: Session, rows: Sequence[AskRow]) -> dict[UUID, list[UUID]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.domain.pricing import read_settings, strategy_named, written
 from soleflip.domain.replay import Comparison, Episode, Interval, Market, Result, compare
 from soleflip.services.tables import refuse_twice
@@ -236,7 +237,7 @@ def _check_row(row: Mapping[str | None, Any], columns: tuple[str, ...], where: s
 
 def _price(text: str, where: str) -> Decimal:
     try:
-        price = Decimal(text.strip())
+        price = plain_number(text)
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or not LOWEST <= price <= HIGHEST:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.catalog import style_keys
 from soleflip.domain.days import check_past
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.domain.replay import size_key
 from soleflip.domain.words import count_of
 from soleflip.models import PastSale, Product, StyleCode, Variant
@@ -181,7 +182,7 @@ def _sale(row: Mapping[str, str | None], columns: Mapping[str, str], line: int, 
         raise InvalidInput(f"{day[:20]!r} is no day; write it like 2025-11-30.") from None
     check_past(sold_on, today, "sold_on")
     try:
-        amount = Decimal(price)
+        amount = plain_number(price)
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 < amount <= HIGHEST or amount != round(amount, 2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from soleflip.domain.backups import KeepingPlan
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.halts import HaltSettings
+from soleflip.domain.money import kept_number
 from soleflip.domain.opportunities import TREATMENTS
 from soleflip.domain.pricing import STRATEGIES, GuardSettings, read_settings, written
 from soleflip.models import AuditEntry, Setting
@@ -167,6 +168,10 @@ _MOST: Mapping[str, Mapping[str, int]] = {
 _MOST_OF_ANY = 1_000_000
 """No amount, percentage, count or time among the settings is larger than this; some have a limit of their own."""
 _KEPT = "settings"
+_READERS: Mapping[type, Callable[[str], Any]] = {
+    Decimal: kept_number,
+    date: date.fromisoformat,
+}
 Shape = TypeVar("Shape")
 COMPUTED_WITH = frozenset({"vat", "thresholds", "pricing"})
 """Groups that stored opportunities rest on: they are computed anew when one of these changes."""
@@ -271,7 +276,7 @@ def merged(base: Shape, values: Mapping[str, Any]) -> Shape:
             continue
         kind, given = hints[field.name], str(values[field.name]).strip()
         try:
-            value: Any = date.fromisoformat(given) if kind is date else kind(given)
+            value: Any = _READERS.get(kind, kind)(given)
         except (InvalidOperation, ValueError) as error:
             what = "day like 2026-03-01" if kind is date else "number"
             raise InvalidInput(f"{given[:40]!r} is not a {what}.", field=field.name) from error

@@ -58,7 +58,7 @@ def change_prices(
     now: datetime,
     sentence: str | None = None,
 ) -> Ordered:
-    """Ask for new prices of listings, each worked out from its own ask; raises Conflict when none may change.
+    """Ask for new prices of listings, each worked out from its own ask; raises Conflict or Refused when none may.
 
     `sentence` is the operator's reason, for the history.
     """
@@ -74,7 +74,7 @@ def change_prices(
 def change_state(
     session: Session, listing_ids: Sequence[UUID], kind: str, *, actor: str, now: datetime, sentence: str = "By hand."
 ) -> Ordered:
-    """Ask to activate (also expired ones), deactivate or delete listings; raises Conflict when none may change."""
+    """Ask to activate (also expired ones), deactivate or delete listings; raises Conflict or Refused when none may."""
     _check_count(listing_ids)
     if kind not in ("activate", "deactivate", "delete"):
         raise InvalidInput("Choose what is to be done with the selected listings.")
@@ -154,7 +154,7 @@ def _order(session: Session, wanted: Sequence[Wish], *, actor: str, now: datetim
 
 def _ordered(session: Session, run: Run, asked: Asked) -> Ordered:
     if not asked.waiting:
-        raise Conflict("Nothing was changed. " + " ".join(sorted(set(asked.refused.values()))[:3]))
+        raise asked.why_nothing("Nothing was changed.")
     run.total = asked.waiting
     for listing_id, sentence in asked.refused.items():
         session.add(RunLine(run_id=run.id, subject_id=listing_id, outcome="refused", sentence=sentence))

@@ -44,7 +44,7 @@ login = LoginManager()
 
 # Everything else needs somebody who is signed in. The JSON interface asks for a bearer token itself.
 OPEN_ENDPOINTS = frozenset({"static", "auth.sign_in", "auth.code"})
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api"})
 OPEN_PREFIXES = ("/api/",)
 READING = ("GET", "HEAD", "OPTIONS")
 # What a viewer may send all the same.

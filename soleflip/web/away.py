@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.services import away, away_asks
 from soleflip.web.htmx import go, page
 from soleflip.web.unit import actor, now, runtime, wake_after_commit
@@ -107,7 +108,7 @@ def _moment(name: str) -> datetime | None:
 def _price(listing_id: UUID) -> Decimal:
     text = request.form.get(f"price-{listing_id}", "").strip().replace(",", ".")
     try:
-        price = Decimal(text)
+        price = plain_number(text)
     except InvalidOperation:
         raise InvalidInput("Type a price beside each ticked ask.", field="price") from None
     if not price.is_finite() or not 0 < price < 10_000_000:

@@ -187,7 +187,7 @@ def _answer(status: int, explanation: Explanation, *, bare: bool = False) -> Res
     """Write the error as a page, as a notice for htmx, or as the JSON API's own problem under /api/."""
     if status != 500:
         log.info("request refused", path=request.path, method=request.method, status=status, why=explanation.text)
-    if request.path.startswith("/api/"):
+    if f"{request.path}/".startswith("/api/"):
         problem: Callable[[int, str], Response] = current_app.extensions["problem"]
         return problem(status, explanation.text)
     view = {"status": status, "explanation": explanation, "request_id": _id(), "came_from": _came_from()}

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.domain.words import count_of
 from soleflip.services import ledger, runs, stock, stock_import, stock_overview, wishes
 from soleflip.services.stock import Buying
@@ -184,7 +185,7 @@ def _amount(text: str) -> Decimal | None:
     if not plain:
         return None
     try:
-        amount = Decimal(plain)
+        amount = plain_number(plain)
     except InvalidOperation as error:
         raise InvalidInput(f"{plain[:20]!r} is not an amount; write it like 89.90.", field="cost") from error
     if not amount.is_finite() or amount < 0 or amount >= 100_000_000:

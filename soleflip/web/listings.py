@@ -10,7 +10,8 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain import pricing
-from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.errors import Conflict, InvalidInput, Refused
+from soleflip.domain.money import plain_number
 from soleflip.services import (
     asks,
     listing_detail,
@@ -67,7 +68,7 @@ def order() -> Response:
     kept = _ticked(shown, set(ids_in("take")))
     try:
         run = placing.order(g.session, kept, actor=actor(), now=now(), created_from=_created_from(kept))
-    except Conflict as error:
+    except (Conflict, Refused) as error:
         flash(str(error), "warning")
         return _show_preview(shown, sources, status=409)
     wake_after_commit(run)
@@ -312,7 +313,7 @@ def _created_from(kept: Preview) -> str:
 def _number(text: str, field: str) -> Decimal:
     """Read a number as people write it: one of a million digits (1e999999) would keep the server busy for minutes."""
     try:
-        number = Decimal(text.strip())
+        number = plain_number(text)
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:

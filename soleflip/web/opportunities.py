@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, request, url_for
 
 from soleflip.domain.errors import Conflict, InvalidInput
+from soleflip.domain.money import plain_number
 from soleflip.domain.opportunities import lines_of
 from soleflip.domain.words import count_of
 from soleflip.services import buying, doubts, opportunities
@@ -187,7 +188,7 @@ def _back() -> str:
 
 def _amount(text: str, field: str) -> Decimal:
     try:
-        return Decimal(text.strip().replace(",", "."))
+        return plain_number(text.replace(",", "."))
     except InvalidOperation:
         raise InvalidInput("This is no amount: write it like 129.95.", field=field) from None
 

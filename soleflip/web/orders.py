@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, make_response, request, url_for
 
 from soleflip.domain.errors import InvalidInput, NotFound
+from soleflip.domain.money import plain_number
 from soleflip.domain.orders import document_id, document_links
 from soleflip.models import StockxOrder
 from soleflip.services import costs, ledger, order_book
@@ -142,7 +143,7 @@ def _uuid(text: str) -> UUID:
 
 def _amount(text: str) -> Decimal:
     try:
-        return Decimal(text.strip().replace(",", "."))
+        return plain_number(text.replace(",", "."))
     except InvalidOperation:
         raise InvalidInput(f"{text[:40]!r} is no amount: write it like 15.00", field="amount") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -207,9 +208,39 @@ def test_the_field_that_is_wrong_is_named(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "body", "field", "said"),
+    [
+        ("POST", "/automation/rules", {"conditions": {"shop": [1]}}, "conditions.shop", "Text of at most"),
+        ("POST", "/automation/rules", [], "body", "A JSON object is wanted."),
+        ("GET", "/selling/listings?status=gone", None, "status", "One of these is wanted: live, "),
+        ("GET", "/inventory/items?sort=age!", None, "sort", "One of these is wanted: "),
+        ("PUT", "/selling/pricing/default-settings", {"strategy": "x"}, "strategy", "One of these is wanted: "),
+        ("POST", "/selling/listings/bulk-price", {"value": "1e3"}, "value", "An amount is written with digits"),
+        ("POST", "/selling/listings/bulk-price", {"value": "\u0661"}, "value", "An amount is written with digits"),
+    ],
+)
+def test_what_is_wanted_of_a_field_is_said_once_and_in_words(
+    caller: Caller, method: str, path: str, body: Any, field: str, said: str
+) -> None:
+    errors = check_problem(caller.send(method, path, json=body), 422, "invalid-input")["errors"]
+    messages = [each["message"] for each in errors if each["field"].startswith(field)]
+    assert len(messages) == 1
+    assert messages[0].startswith(said)
+    assert not re.search(r"pattern|instance of|Value error|\^\(", str(errors))
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/orders"])
+def test_an_address_of_no_version_is_a_problem(app: Flask, path: str) -> None:
+    check_problem(app.test_client().get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize(
     ("group", "values"),
     [
         ("vat", {"treatment": "registered"}),
+        ("vat", {"rate": "500"}),
+        ("vat", {"rate": "1e1"}),
+        ("vat", {"rate": "\u0661"}),
         ("vat", {"rate": "1e999"}),
         ("thresholds", {"failure_rate": "2"}),
         ("thresholds", {"min_profit": "9" * 400}),

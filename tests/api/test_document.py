@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from soleflip import api, factory
-from soleflip.api.contract import OPERATIONS
+from soleflip.api.contract import JSON, OPERATIONS
 from soleflip.api.document import document
 from soleflip.api.examples import EXAMPLES
 from soleflip.config import PROJECT
@@ -186,7 +186,11 @@ def test_no_two_types_of_the_document_have_one_name() -> None:
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
-def test_every_example_is_of_an_operation(app: Flask) -> None:
+def test_every_body_of_json_has_an_example_and_every_example_an_operation(app: Flask) -> None:
+    with app.test_request_context():
+        entries = [entry for methods in document()["paths"].values() for entry in methods.values()]
+    bodies = {entry["operationId"] for entry in entries if JSON in entry.get("requestBody", {}).get("content", {})}
+    assert bodies == EXAMPLES.keys()
     assert EXAMPLES.keys() <= OPERATIONS.keys()
 
 

@@ -351,6 +351,24 @@ def test_no_price_below_the_floor_goes_through_this_door_either(caller: Caller, 
     answer = caller.send("PUT", f"/selling/listings/{world.listing_id[1]}/price", json={"new_price": "40"})
     assert answer.status_code == 409
     assert "below the floor" in answer.json["detail"]
+    assert answer.json["type"].endswith("#refused")
+    assert answer.json["guard"] == "below_floor"
+
+
+def test_listing_below_the_floor_is_refused_by_the_guards_name(caller: Caller, world: World) -> None:
+    asked = {"opportunity_id": world.opportunity_id[0], "ask": "2"}
+    answer = caller.post("/selling/listings/create-from-opportunity", json=asked)
+    assert answer.status_code == 409
+    assert answer.json["type"].endswith("#refused")
+    assert answer.json["guard"] == "below_floor"
+
+
+def test_the_times_that_a_decision_rests_on_are_utc(caller: Caller, world: World) -> None:
+    items = caller.get("/automation/decisions?state=waiting").json["items"]
+    times = [each["detail"]["quoted_at"] for each in items]
+    assert times
+    for each in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", each)
 
 
 def test_amounts_are_text_and_times_are_utc(caller: Caller, world: World) -> None:

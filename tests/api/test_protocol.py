@@ -20,17 +20,25 @@ from soleflip.config import PROJECT
 from tests.api.conftest import API
 
 APPLICATION = """
+from flask import Flask, g, request
+from werkzeug.exceptions import HTTPException
+
+from soleflip.api import problems
+
+
 def create_app():
-    def answer(environ, start):
-        start("200 OK", [("Content-Length", "0")])
-        return [b""]
-    return answer
+    app = Flask("small")
+    app.before_request(lambda: g.setdefault("request_id", "one") and None)
+    problems.install(app)
+    app.register_error_handler(HTTPException, problems.of_http)
+    app.add_url_rule("/", view_func=lambda: (request.get_data(), "")[1], endpoint="all", methods=["GET", "POST"])
+    return app
 """
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    """gunicorn as the Procfile starts it, with next to nothing behind it."""
+    """gunicorn as the Procfile starts it, with next to nothing behind it: an address that reads what is sent."""
     (tmp_path / "app.py").write_text(APPLICATION)
     command = processes.procfile(PROJECT / "Procfile")["web"].replace("${HOST:-127.0.0.1}:${PORT:-8000}", "127.0.0.1:0")
     command = command.replace("${WEB_CONCURRENCY:-2}", "1")
@@ -83,3 +91,12 @@ def test_a_request_that_is_no_http_is_answered_with_a_problem(
     assert problem["status"] == status
     assert problem["request_id"] == headers["x-request-id"]
     assert ask(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 200
+
+
+@pytest.mark.parametrize("body", [b"ZZ\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"], ids=["no size", "no end"])
+def test_a_body_of_broken_chunks_is_answered_with_a_problem(port: int, body: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answered, headers, answer = ask(port, head + body)
+    assert answered == 400
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(answer)["type"] == f"{API}/docs#bad-request"

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from soleflip.domain.errors import InvalidInput
+from soleflip.domain.money import kept_number
 
 S = TypeVar("S")
 
@@ -134,7 +135,7 @@ def _flag(spec: SettingField, value: object) -> bool:
 
 def _number(spec: SettingField, plain: type, text: str) -> Decimal | int:
     try:
-        number = Decimal(text)
+        number = kept_number(text)
     except InvalidOperation:
         raise InvalidInput(f"{spec.label} must be a number, not {text!r}.", field=spec.name) from None
     if number.is_finite() and abs(number) > MOST:
