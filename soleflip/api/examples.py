@@ -17,6 +17,7 @@ _RULE = {
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "mark_bought": {"price": "59.90", "delivery": "4.95", "quantity": 2, "document": "R-2026-118"},
+    "buy_opportunities": {"opportunity_ids": [_ID]},
     "dismiss_opportunities": {"opportunity_ids": [_ID]},
     "watch_opportunities": {"opportunity_ids": [_ID]},
     "unwatch_opportunities": {"opportunity_ids": [_ID]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import re
@@ -86,6 +87,9 @@ def test_every_answer_is_as_the_document_says(living: tuple[Flask, str, World], 
     app, secret, world = living
     known = asdict(world)
     number = next(turn)
+    # An example is the document's own: what is put into it would stay there.
+    if isinstance(case.body, dict):
+        case.body = copy.deepcopy(case.body)
     if number % 4:
         # Most requests name things that exist, else only refusals would be seen.
         for name in case.path_parameters or {}:
