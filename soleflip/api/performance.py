@@ -120,7 +120,7 @@ def show_experiment() -> ExperimentShape:
 
 
 @bp.post("/experiment")
-@operation(TAG, "price", ExperimentShape, acts=True)
+@operation(TAG, "price", ExperimentShape, acts=True, names={"strategy": "shares"})
 def begin_experiment(json: Shares) -> ExperimentShape:
     """Deal new listings to strategies by lot from now on."""
     strategy_performance.begin_experiment(session(), json.shares, actor=actor(), now=now())
