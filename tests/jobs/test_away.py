@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from soleflip.domain.errors import Conflict
+from soleflip.domain.errors import Conflict, Refused
 from soleflip.jobs import tasks
 from soleflip.models import Away, AwayAsk, Item, ListingChange, Run, StockxListing, User
 from soleflip.services import away, away_asks, changes, listings, runs, tokens
@@ -238,7 +238,7 @@ def test_a_cost_that_rose_while_away_keeps_its_ask_down(selling: Selling, live: 
     with selling.runtime.transaction() as session:
         listing = session.scalars(select(StockxListing).limit(1)).one()
         session.execute(update(Item).where(Item.id == listing.item_id).values(cost=Decimal(50_000)))
-        with pytest.raises(Conflict, match="below the floor"):
+        with pytest.raises(Refused, match="below the floor"):
             away_asks.decide(session, {listing.id: ("old", None)}, actor="test", now=selling.runtime.clock())
 
 
