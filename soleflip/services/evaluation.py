@@ -138,15 +138,17 @@ def recompute_all(work: Work) -> int:
     """
     now = work.clock()
     with work.transaction() as session:
-        total = changed(session, now)
         after: int | None = begin(session, now)
-    count = 0
+    count, total = 0, None
     while after is not None:
         work.progress(done=count, total=total, message="Computing opportunities", computed=count)
         with work.transaction() as session:
             some, after = recompute_some(session, now, after)
-        count += some
-    work.progress(done=count, total=max(count, total), computed=count)
+            count += some
+            # Counting looks through everything once more: only where there is more than one round.
+            if after is not None and total is None:
+                total = count + changed(session, now)
+    work.progress(done=count, total=count, computed=count)
     with work.transaction() as session:
         finish(session, now)
     return count
