@@ -106,6 +106,18 @@ def test_everything_can_be_reached_on_a_phone(house, visit):
         expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["/automation/pipeline", "/listings", "/opportunities", "/orders"])
+def test_a_long_page_that_arrives_slowly_does_not_move(house, visit, path):
+    visitor = visit(house.address)
+    visitor.sign_in()
+    line = visitor.page.context.new_cdp_session(visitor.page)
+    slow = {"offline": False, "latency": 20, "downloadThroughput": 60 * 1024, "uploadThroughput": 1_000_000}
+    line.send("Network.enable")
+    line.send("Network.emulateNetworkConditions", slow)
+    visitor.go(path)
+    assert visitor.shifts == []
+
+
 def test_the_colours_can_be_chosen_and_stay(house, visit):
     visitor = visit(house.address, color_scheme="light")
     visitor.sign_in()
