@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 
+from soleflip.domain.days import EARLIEST
 from soleflip.domain.errors import InvalidInput
 from soleflip.domain.money import ZERO, cents
 from soleflip.domain.orders import Line, kind_of, payout_lines
@@ -39,8 +40,8 @@ KEPT = (
 )
 """Columns an accountant needs; buyers' places and our own address are not kept."""
 
-EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
-"""Years outside are slips of a hand or a program, and calendars end not far behind them."""
+LATEST_YEAR = 2200
+"""Years behind it, or before there was anything to sell, are slips: calendars end not far behind them."""
 _MISSING = {"", "n/a", "na", "null", "none", "-"}
 _AMOUNT = re.compile(r"^[+-]?\d+(?:[.,]\d{1,4})?$|^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d{1,4})?$")
 
@@ -168,7 +169,7 @@ def _moment(row: Mapping[str, str], name: str) -> datetime | None:
         raise InvalidInput(
             f"{name} is {text[:40]!r}, which is no time like 2022-07-13 09:54:57 +00.", field=name
         ) from None
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+    if not EARLIEST.year <= moment.year <= LATEST_YEAR:
         raise InvalidInput(f"{name} is in the year {moment.year}.", field=name)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
