@@ -16,21 +16,26 @@ from bench.load import PAGES
 from soleflip.config import PROJECT
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a tiny run writes."""
-    path: Path = tmp_path_factory.mktemp("bench") / "results.json"
+def measure(module: str, *options: str, to: Path, patience: int) -> tuple[dict[str, Any], str]:
+    """Run a benchmark to its end; returns what it wrote, and what it said."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--tiny", "--json", str(path)],
+        [sys.executable, "-m", module, *options, "--json", str(to)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=patience,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert str(path) in done.stdout
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return json.loads(to.read_text("utf-8")), done.stdout
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a tiny run writes."""
+    path: Path = tmp_path_factory.mktemp("bench") / "results.json"
+    found, said = measure("bench", "--tiny", to=path, patience=240)
+    assert str(path) in said
     return found
 
 
@@ -78,18 +83,8 @@ def test_figures_are_compared_with_the_committed_ones_of_the_same_size(tmp_path:
 
 
 def test_a_small_crowd_gets_no_wrong_answer_while_workers_work(tmp_path: Path) -> None:
-    path = tmp_path / "load.json"
     size = ("--users", "2", "--seconds", "5", "--thinking", "0.5", "--rounds", "1", "--listings", "5")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load", *size, "--json", str(path)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(path.read_text("utf-8"))
+    found, _ = measure("bench.load", *size, to=tmp_path / "load.json", patience=900)
     assert found["wrong"] == {}
     assert found["idle_empty"]["pages"] == found["idle_with_workers"]["pages"] == len(PAGES)
     assert found["crowd"]["pages"] > 1

@@ -118,13 +118,18 @@ def test_before_resuming_the_approved_decisions_that_would_be_carried_out_are_to
     assert resumption.outlook(session, rate=1).decisions == 0
 
 
+def failed_a_while_ago(session: Session, run_id: Any, error: str) -> None:
+    """Let a run have ended as failed, five minutes before anybody looks."""
+    runs.finish(session, run_id, "failed", error=error)
+    run = session.get_one(Run, run_id)
+    run.finished_at = run.created_at - timedelta(minutes=5)
+
+
 def test_a_listing_run_of_a_rule_that_stood_still_goes_on(session: Session, transaction: Any) -> None:
     offer(session)
     rule(session, "list", autopilot=True)
     _, [(run_id, _)] = automate(session, transaction)
-    runs.finish(session, run_id, "failed", error="StockX did not answer.")
-    run = session.get_one(Run, run_id)
-    run.finished_at = run.created_at - timedelta(minutes=5)
+    failed_a_while_ago(session, run_id, "StockX did not answer.")
     session.flush()
     _, woken = automate(session, transaction)
     assert woken == [(run_id, "list")]
@@ -137,9 +142,7 @@ def test_while_the_operator_is_away_rules_buy_and_list_nothing_and_go_on_after(
     offer(session)
     rule(session, "list", autopilot=True)
     _, [(run_id, _)] = automate(session, transaction)
-    runs.finish(session, run_id, "failed", error="You are away.")
-    run = session.get_one(Run, run_id)
-    run.finished_at = run.created_at - timedelta(minutes=5)
+    failed_a_while_ago(session, run_id, "You are away.")
     time_away = Away(state="away", starts_at=NOW, began_at=NOW, actor="op")
     session.add(time_away)
     offer(session)
